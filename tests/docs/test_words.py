@@ -87,9 +87,9 @@ def faults(prose: Iterator[Prose]) -> list[str]:
     for piece in prose:
         text = _NAMES.sub("", re.sub(r"\s*\n\s*(?:# )?", " ", piece.text))
         for pattern, compiled, better in patterns:
-            if any(piece.path.startswith(place) and allowed in {"", pattern} for place, allowed in ALLOWED):
-                continue
             for match in compiled.finditer(text):
+                if any(piece.path.startswith(place) and allowed in {"", pattern} for place, allowed in ALLOWED):
+                    break
                 around = text[max(0, match.start() - 40) : match.end() + 30]
                 found.append(f"{piece.path}:{piece.line}: “{match[0]}” in “…{around}…” → {better}")
     return found

@@ -11,6 +11,7 @@ import pytest
 
 from tests.support.command import Said, farebox
 from tests.support.leaks import found_in
+from tests.support.prefect_runs import own_server
 from tests.support.project import REPOSITORY, Project, make_project
 
 KEY = "sk-proj-canaryKEYcanary0123456789abcdefXYZ"
@@ -85,7 +86,10 @@ def recorder() -> Iterator[tuple[str, type[Recorder]]]:
     server.server_close()
 
 
-def run(project: Project, home: Path, *more: str) -> Said:
+DEBUG = {"PREFECT_LOGGING_LEVEL": "DEBUG", "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "DEBUG"}
+
+
+def run(project: Project, home: Path, server: str, *more: str) -> Said:
     return farebox(
         project.root,
         "run",
@@ -95,8 +99,8 @@ def run(project: Project, home: Path, *more: str) -> Said:
         *more,
         CANARY_API_KEY=KEY,
         PREFECT_HOME=str(home),
-        PREFECT_LOGGING_LEVEL="DEBUG",
-        PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL="DEBUG",
+        PREFECT_API_URL=server,
+        **DEBUG,
     )
 
 
@@ -112,18 +116,22 @@ def planted(folder: Path, url: str, more: str = "") -> Project:
 def test_nothing_that_was_planted_is_found(tmp_path: Path, recorder: tuple[str, type[Recorder]]):
     url, server = recorder
     project = planted(tmp_path / "project", url)
+    keeping = planted(tmp_path / "keeping", url, '[content]\nkeep = ["daily-digest"]\n')
     prefect = tmp_path / "prefect"
+    with own_server(prefect, **DEBUG) as address:
+        done = run(project, prefect, address, "--json")
+        kept = run(keeping, prefect, address, "--json")
+        server.broken = True
+        failed = run(project, prefect, address)
 
-    done = run(project, prefect, "--json")
-    assert done.code == 0, done
+    assert done.code == kept.code == 0, (done, kept)
     assert any(IN_DOCUMENT in body for _, body in server.seen), "the prompt was sent"
+    assert any(PERSON in body for _, body in server.seen), "on loopback nothing is masked before it is sent"
     assert {authorization for authorization, _ in server.seen} == {f"Bearer {KEY}"}
     assert IN_ANSWER in done.out, "the answer is the user's"
-    assert [canary for canary in CANARIES if canary in done.err] == []
-    assert KEY not in done.out
+    assert [canary for canary in CANARIES if canary in done.err + kept.err] == []
+    assert KEY not in done.out + kept.out
 
-    server.broken = True
-    failed = run(project, prefect)
     assert failed.code == 1, failed
     assert "error: " in failed.err
     assert [canary for canary in CANARIES if canary in failed.all] == []
@@ -133,23 +141,16 @@ def test_nothing_that_was_planted_is_found(tmp_path: Path, recorder: tuple[str, 
     assert reported.code == listed.code == 0
     assert [canary for canary in CANARIES if canary in reported.all + listed.all] == []
 
-    kept = {path.name for path in project.home.rglob("*")}
-    assert {"ledger.db", "replica.duckdb", "reports"} <= kept
+    files = {path.name for path in project.home.rglob("*")}
+    assert {"ledger.db", "replica.duckdb", "reports"} <= files
     assert any(path.suffix == ".db" for path in prefect.rglob("*")), "Prefect's database is looked into"
     told = {path for _, path in found_in(tmp_path, ["recorder", "daily-digest"], project.documents)}
     assert any(path.endswith(("ledger.db", "ledger.db-wal")) for path in told), "the search finds things"
     assert any(path.endswith("replica.duckdb") for path in told)
-    assert any(path.startswith("prefect/") for path in told)
-    assert found_in(tmp_path, CANARIES, project.documents) == []
+    assert any(path.startswith("prefect/prefect.db") for path in told)
+    assert found_in(tmp_path, CANARIES, project.documents, keeping.root) == []
 
-
-def test_content_that_is_kept_is_in_its_own_store_only_and_masked(tmp_path: Path, recorder: tuple[str, type[Recorder]]):
-    url, server = recorder
-    project = planted(tmp_path / "project", url, '[content]\nkeep = ["daily-digest"]\n')
-    done = run(project, tmp_path / "prefect", "--json")
-    assert done.code == 0, done
-    assert any(PERSON in body for _, body in server.seen), "on loopback nothing is masked before it is sent"
-    found = found_in(tmp_path, CANARIES, project.documents)
-    assert {canary for canary, _ in found} == {IN_DOCUMENT, IN_ANSWER}
-    assert {path for _, path in found} <= {"project/.farebox/content.db", "project/.farebox/content.db-wal"}
-    assert any("[EMAIL_1_" in path.read_text("latin-1") for path in project.home.glob("content.db*"))
+    found = found_in(tmp_path, CANARIES, project.documents, keeping.documents)
+    assert {canary for canary, _ in found} == {IN_DOCUMENT, IN_ANSWER}, "content that is kept is masked"
+    assert {path for _, path in found} <= {"keeping/.farebox/content.db", "keeping/.farebox/content.db-wal"}
+    assert any("[EMAIL_1_" in path.read_text("latin-1") for path in keeping.home.glob("content.db*"))

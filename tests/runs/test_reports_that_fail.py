@@ -20,7 +20,7 @@ from pricing.errors import LedgerUnusable
 from pricing.replica.replica import Replica
 from tests.support.books import assert_replica_equals_ledger, rows
 from tests.support.command import _RUN, Call
-from tests.support.prefect_runs import migrated_database
+from tests.support.prefect_runs import server_of_commands
 from tests.support.project import REPOSITORY, Project
 
 _HOLD = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('open', flush=True); sys.stdin.read()"
@@ -135,14 +135,14 @@ def test_a_watcher_that_fails_does_not_change_the_state(project: Project, runtim
     assert daily_digest(str(project.documents), return_state=True).is_completed()
 
 
+@pytest.mark.usefixtures("prefect")
 @pytest.mark.parametrize("json_asked", [False, True], ids=["shown", "json"])
 def test_nobody_reads_what_a_run_prints(project: Project, tmp_path: Path, json_asked: bool):
     """As in ``farebox run … | head -1``."""
     reading, writing = os.pipe()
     os.close(reading)
     usual = {"PYTHONPATH": str(REPOSITORY), "PREFECT_HOME": str(tmp_path / "prefect")}
-    migrated_database(tmp_path / "prefect" / "prefect.db")
-    usual["PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS"] = "90"
+    usual["PREFECT_API_URL"] = server_of_commands(tmp_path / "prefect")
     arguments = ["run", "daily-digest", "--source", "documents", *(["--json"] if json_asked else [])]
     done = subprocess.run(
         [sys.executable, "-c", _RUN, *arguments],

@@ -82,22 +82,38 @@ def server_of_commands(home: Path) -> str:
     """The API's address of a Prefect server for the commands of all tests: this process's, or one started for them."""
     from prefect.settings import PREFECT_API_URL
 
-    from farebox.prefect.server import spawn_server, wait_for_server
-
     known: str | None = PREFECT_API_URL.value()
     if known:
         return known
+    process, address = _started_server(home)
+    atexit.register(process.wait)
+    atexit.register(process.terminate)
+    return address
+
+
+@contextmanager
+def own_server(home: Path, **environment: str) -> Iterator[str]:
+    """The API's address of a Prefect server of the test's own, which has written everything at the end."""
+    process, address = _started_server(home, **environment)
+    try:
+        yield address
+    finally:
+        process.terminate()
+        process.wait(PATIENCE)
+
+
+def _started_server(home: Path, **environment: str) -> tuple["subprocess.Popen[bytes]", str]:
+    from farebox.prefect.server import spawn_server, wait_for_server
+
     migrated_database(home / "prefect.db")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    own = {"PREFECT_HOME": str(home), "PREFECT_UI_ENABLED": "0"}
+    own = {"PREFECT_HOME": str(home), "PREFECT_UI_ENABLED": "0", **environment}
     process = spawn_server("127.0.0.1", port, home / "server.log", own)
-    atexit.register(process.wait)
-    atexit.register(process.terminate)
     address = f"http://127.0.0.1:{port}/api"
     wait_for_server(process, address, home / "server.log", PATIENCE)
-    return address
+    return process, address
 
 
 def deployed_run(client: "SyncPrefectClient", flow: Any, **parameters: Any) -> UUID:

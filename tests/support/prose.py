@@ -45,16 +45,22 @@ def prose_of(root: Path, path: str, *, strings: bool = True) -> Iterator[Prose]:
 
 
 def _of_python(path: str, text: str, *, strings: bool) -> Iterator[Prose]:
-    for token in tokenize.generate_tokens(io.StringIO(text).readline):
-        if token.type == tokenize.COMMENT:
-            yield Prose(path, token.start[0], token.string)
-    tree = ast.parse(text)
-    parts = {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in ast.walk(node)}
-    docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.JoinedStr) and strings:
+    if "#" in text:
+        for token in tokenize.generate_tokens(io.StringIO(text).readline):
+            if token.type == tokenize.COMMENT:
+                yield Prose(path, token.start[0], token.string)
+    left: list[tuple[ast.AST, bool]] = [(ast.parse(text), False)]
+    while left:
+        node, formatted = left.pop()
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            if isinstance(node.value.value, str):
+                yield Prose(path, node.value.lineno, node.value.value)
+            continue
+        if isinstance(node, ast.JoinedStr):
+            formatted = True
             told = "".join(str(value.value) if isinstance(value, ast.Constant) else "{…}" for value in node.values)
             yield Prose(path, node.lineno, told)
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in parts:
-            read = id(node) in docstrings or (strings and " " in node.value.strip())
-            yield from [Prose(path, node.lineno, node.value)] if read else []
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and not formatted:
+            yield from [Prose(path, node.lineno, node.value)] if " " in node.value.strip() else []
+        inner = ast.iter_child_nodes(node)
+        left += [(child, formatted) for child in inner if strings or not isinstance(child, ast.expr)]

@@ -32,6 +32,7 @@ from pricing.reports import (
 )
 from pricing.reports.sentences import cost_sentence, money_sentence
 from pricing.usage import Usage
+from tests.support.examples import examples
 from tests.support.project import make_project
 from tests.support.report_books import CENT, SECOND, Books
 from tests.support.report_pages import shown
@@ -166,7 +167,7 @@ def text_of(html: str) -> str:
     return unescape(re.sub(r"<[^>]*>", "", html))
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=examples(3), deadline=None)
 @given(st.lists(step, max_size=6), st.sampled_from(ENDS), st.lists(st.integers(0, 4), max_size=2), st.integers(-1, 2))
 def test_whatever_happened_there_is_one_cost(
     office: Office, steps: list[tuple[str, int]], end: str, late: list[int], billed: int

@@ -71,7 +71,7 @@ usages = st.builds(
 )
 
 
-@settings(max_examples=examples(8), deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(3), deadline=None, suppress_health_check=list(HealthCheck))
 @given(what=st.lists(st.tuples(st.sampled_from(MODELS), usages), min_size=1, max_size=8), to=st.sampled_from(MODELS))
 def test_the_replay_is_what_the_card_says_attempt_by_attempt(tmp_path_factory, what, to):
     folder = tmp_path_factory.mktemp("review")

@@ -16,6 +16,7 @@ from pricing.rates import Hours, OwnRate, RateCard
 from pricing.replica.replica import Replica
 from pricing.reports.price_review import review_markdown
 from pricing.usage import Usage
+from tests.support.examples import examples
 from tests.support.report_books import CENT, Books
 
 MODEL = ("deepseek", "deepseek-chat")
@@ -91,7 +92,7 @@ def test_hours_of_a_later_rate_card_hold_from_its_date(tmp_path: Path):
     assert costs == [8 * USD, 6 * USD]
 
 
-@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(3), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(minutes=st.lists(st.integers(0, 7 * 24 * 60 - 1), min_size=1, max_size=6))
 def test_the_replay_is_what_the_card_says_at_each_moment(tmp_path_factory: pytest.TempPathFactory, minutes: list[int]):
     moments = [MONDAY + timedelta(minutes=minute) for minute in minutes]

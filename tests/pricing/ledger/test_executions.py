@@ -24,7 +24,7 @@ from tests.support.upgrade import lay
 
 LEASE = 60_000_000
 CENT = USD // 100
-ON_SQLITE, ON_POSTGRES = 300, 20
+ON_SQLITE, ON_POSTGRES = 100, 10
 BROKEN = (
     """
     INSERT INTO runs (run_id, automation, quality, plan, routes, rate_version, method, history, point_nano, p50_nano,

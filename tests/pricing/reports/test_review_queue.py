@@ -9,6 +9,7 @@ from pricing.db import schema
 from pricing.db.database import Store
 from pricing.replica.replica import Replica
 from pricing.reports.guards import review_queue
+from tests.support.examples import examples
 from tests.support.report_books import DAY, NOON, Books
 
 decisions = st.lists(
@@ -17,7 +18,7 @@ decisions = st.lists(
 )  # fmt: skip
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=examples(6), deadline=None)
 @given(decisions, st.integers(1, 6), st.sampled_from([None, "pii", "tone", "nobody"]))
 def test_the_queue_is_that_of_all_decisions(
     tmp_path_factory, made: list[tuple[int, str, str, bool]], most: int, guard: str | None
