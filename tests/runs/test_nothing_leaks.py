@@ -100,7 +100,8 @@ def run(project: Project, home: Path, server: str, *more: str) -> Said:
         CANARY_API_KEY=KEY,
         PREFECT_HOME=str(home),
         PREFECT_API_URL=server,
-        **DEBUG,
+        PREFECT_LOGGING_LEVEL=DEBUG["PREFECT_LOGGING_LEVEL"],
+        PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL=DEBUG["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"],
     )
 
 
