@@ -86,9 +86,6 @@ def recorder() -> Iterator[tuple[str, type[Recorder]]]:
     server.server_close()
 
 
-DEBUG = {"PREFECT_LOGGING_LEVEL": "DEBUG", "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "DEBUG"}
-
-
 def run(project: Project, home: Path, server: str, *more: str) -> Said:
     return farebox(
         project.root,
@@ -100,8 +97,8 @@ def run(project: Project, home: Path, server: str, *more: str) -> Said:
         CANARY_API_KEY=KEY,
         PREFECT_HOME=str(home),
         PREFECT_API_URL=server,
-        PREFECT_LOGGING_LEVEL=DEBUG["PREFECT_LOGGING_LEVEL"],
-        PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL=DEBUG["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"],
+        PREFECT_LOGGING_LEVEL="DEBUG",
+        PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL="DEBUG",
     )
 
 
@@ -119,7 +116,7 @@ def test_nothing_that_was_planted_is_found(tmp_path: Path, recorder: tuple[str, 
     project = planted(tmp_path / "project", url)
     keeping = planted(tmp_path / "keeping", url, '[content]\nkeep = ["daily-digest"]\n')
     prefect = tmp_path / "prefect"
-    with own_server(prefect, **DEBUG) as address:
+    with own_server(prefect, PREFECT_LOGGING_LEVEL="DEBUG") as address:
         done = run(project, prefect, address, "--json")
         kept = run(keeping, prefect, address, "--json")
         server.broken = True
