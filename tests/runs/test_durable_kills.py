@@ -11,6 +11,7 @@ from tests.support.postgres import Postgres
 from tests.support.project import make_project
 
 LATENCY = 0.03
+KILLS = 5
 
 
 @pytest.fixture(scope="module")
@@ -34,9 +35,8 @@ def test_runs_that_are_killed_and_continued_pay_once(
             for n in range(hosts)
         ]
         roots, tally = [project.root for project in projects], Tally()
-        for number, kills in enumerate((3, 2)):
-            driver.complete(roots, f"run-{number}", kills, 0.4, tally)
+        while tally.kills < KILLS:  # a run may complete before all that were meant for it
+            driver.complete(roots, f"run-{tally.runs}", min(3, KILLS - tally.kills), 0.2, tally)
         with projects[0].runtime_here() as runtime:
             found = assert_paid_once(runtime, roots, slow.journal, tally)
-    assert tally.kills == 5
     assert found["ok"] == tally.runs * 12

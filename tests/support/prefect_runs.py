@@ -105,11 +105,17 @@ def own_server(home: Path, **environment: str) -> Iterator[str]:
 def _started_server(home: Path, **environment: str) -> tuple["subprocess.Popen[bytes]", str]:
     from farebox.prefect.server import spawn_server, wait_for_server
 
-    migrated_database(home / "prefect.db")
+    database = home / "prefect.db"
+    migrated_database(database)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    own = {"PREFECT_HOME": str(home), "PREFECT_UI_ENABLED": "0", **environment}
+    own = {
+        "PREFECT_HOME": str(home),
+        "PREFECT_SERVER_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{database}",  # not that of this process's server
+        "PREFECT_UI_ENABLED": "0",
+        **environment,
+    }
     process = spawn_server("127.0.0.1", port, home / "server.log", own)
     address = f"http://127.0.0.1:{port}/api"
     wait_for_server(process, address, home / "server.log", PATIENCE)
