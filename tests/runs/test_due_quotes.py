@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from farebox import Due, Quality, ask, automation, llm_task, plan
+from farebox import Due, Quality, automation, plan
 from farebox.automations import automation_of
 from farebox.cli.quote import compare
 from farebox.prefect.form import priced_form
 from farebox.runs.admission import Priced, price_run
 from farebox.runtime import Runtime
 from pricing import Usage, now_us
+from tests.support.due_steps import say, talk
 from tests.support.project import Project, make_project
 from tests.support.report_pages import shown
 
@@ -30,16 +31,6 @@ provider = "anthropic"
 model = "claude-sonnet-4-5"
 tier = "premium"
 """
-
-
-@llm_task(operation="say")
-def say(text: str) -> str:
-    return ask("say.j2", text=text)
-
-
-@llm_task(operation="talk", max_turns=6)
-def talk(text: str) -> str:
-    return ask("say.j2", text=text)
 
 
 @automation(price="1 credit", plan=plan(say, calls=40, input_tokens=900, output_tokens=90))

@@ -5,12 +5,13 @@ from typing import Any
 
 import pytest
 
-from farebox import ask, automation, llm_task, plan
+from farebox import automation, plan
 from farebox.automations import automation_of
 from farebox.cli.quote import compare
 from farebox.runs.admission import price_run
 from farebox.runtime import Runtime
 from pricing import now_us
+from tests.support.due_steps import say, talk
 from tests.support.project import make_project
 from tests.support.report_pages import shown
 
@@ -28,16 +29,6 @@ ANTHROPIC = '\n[[targets]]\nname = "claude"\nprovider = "anthropic"\nmodel = "cl
 UNCONFIGURED = "batches of target haiku need batch_s3 (a bucket) and batch_role (an IAM role) in farebox.toml"
 FEW = "a batch of bedrock has at least 100 turns, and say plans 40"
 TIME = "no cheaper service tier answers in time"
-
-
-@llm_task(operation="say")
-def say(text: str) -> str:
-    return ask("say.j2", text=text)
-
-
-@llm_task(operation="talk", max_turns=6)
-def talk(text: str) -> str:
-    return ask("say.j2", text=text)
 
 
 @automation(price="1 credit", plan=plan(say, calls=40, input_tokens=900, output_tokens=90))
