@@ -133,9 +133,6 @@ class AnthropicBatchClient(HttpBatchClient):
     async def _cancel(self, handle: BatchHandle) -> BatchStatus:
         return self._status(await self._calls.ask("cancel", _call(handle.target, "POST", _of(handle, "/cancel"))))
 
-    async def _deletions(self, handle: BatchHandle) -> list[HttpRequest]:
-        return [_call(handle.target, "DELETE", _of(handle))]
-
     def _get(self, handle: BatchHandle) -> HttpRequest:
         return _call(handle.target, "GET", _of(handle))
 

@@ -21,7 +21,7 @@ BatchState: TypeAlias = Literal["submitted", "running", "ended", "failed", "expi
 LineOutcome: TypeAlias = Literal["succeeded", "errored", "expired", "cancelled", "missing"]
 """``missing``: the provider says nothing of the line, although its batch has ended."""
 FaultKind: TypeAlias = Literal["queue_full", "rejected", "refused", "server", "retention_over"]
-BatchCall: TypeAlias = Literal["upload", "create", "list", "status", "results", "cancel", "discard"]
+BatchCall: TypeAlias = Literal["upload", "create", "list", "status", "results", "cancel"]
 
 FINAL: Final[frozenset[BatchState]] = frozenset({"ended", "failed", "expired", "cancelled"})
 """States after which nothing changes any more."""
@@ -300,14 +300,6 @@ class BatchClient(Protocol):
 
     async def cancel(self, handle: BatchHandle) -> BatchStatus:
         """Have the provider stop a batch. What has run by then is billed, and has results.
-
-        Raises:
-            BatchCallFailed: the provider could not be asked.
-        """
-        ...
-
-    async def discard(self, handle: BatchHandle) -> None:
-        """Delete a final batch's requests and results at the provider, as far as it can. Deleting it again is allowed.
 
         Raises:
             BatchCallFailed: the provider could not be asked.

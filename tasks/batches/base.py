@@ -101,19 +101,6 @@ class HttpBatchClient(ABC):
             raise
         return cancelled or await self.status(handle)
 
-    async def discard(self, handle: BatchHandle) -> None:
-        """Delete what the provider keeps of the batch.
-
-        Raises:
-            BatchCallFailed: the provider could not be asked.
-        """
-        for request in await self._deletions(handle):
-            try:
-                await self._calls.send("discard", request)
-            except BatchCallFailed as failed:
-                if not self._is_absent(failed):
-                    raise
-
     @abstractmethod
     def _get(self, handle: BatchHandle) -> HttpRequest:
         """The call that asks for the batch."""
@@ -144,14 +131,6 @@ class HttpBatchClient(ABC):
 
         Raises:
             BatchCallFailed: the call failed.
-        """
-
-    @abstractmethod
-    async def _deletions(self, handle: BatchHandle) -> Sequence[HttpRequest]:
-        """The calls that delete what is kept of the batch.
-
-        Raises:
-            BatchCallFailed: what there is to delete could not be asked.
         """
 
     def _is_absent(self, failed: BatchCallFailed) -> bool:

@@ -153,12 +153,6 @@ class BedrockBatchClient(HttpBatchClient):
         place = _Place.of(handle.target, handle.label)
         await self._calls.send("cancel", place.control("POST", f"{_job(handle)}/stop"))
 
-    async def _deletions(self, handle: BatchHandle) -> list[HttpRequest]:
-        """Of the job's files in S3; the job itself cannot be deleted."""
-        place = _Place.of(handle.target, handle.label)
-        keys = (place.input_key, place.output_key(handle.batch_id), place.manifest_key(handle.batch_id))
-        return [place.object("DELETE", key) for key in keys]
-
     def _get(self, handle: BatchHandle) -> HttpRequest:
         return _Place.of(handle.target, handle.label).control("GET", _job(handle))
 
@@ -227,9 +221,6 @@ class _Place:
 
     def output_key(self, arn: str) -> str:
         return self._key(f"results/{_job_id(arn)}/{_FILE}.out")
-
-    def manifest_key(self, arn: str) -> str:
-        return self._key(f"results/{_job_id(arn)}/manifest.json.out")
 
     def _key(self, name: str) -> str:
         return "/".join(part for part in (self.prefix, self.job, name) if part)

@@ -132,11 +132,6 @@ class OpenAIBatchClient(HttpBatchClient):
     async def _cancel(self, handle: BatchHandle) -> BatchStatus:
         return self._status(await self._calls.ask("cancel", _call(handle.target, "POST", f"{_path(handle)}/cancel")))
 
-    async def _deletions(self, handle: BatchHandle) -> list[HttpRequest]:
-        batch = await self._batch(handle, "discard") or {}
-        files = _files(batch, "input_file_id", "output_file_id", "error_file_id")
-        return [_call(handle.target, "DELETE", f"/files/{quote(file, safe='')}") for file in files]
-
     def _get(self, handle: BatchHandle) -> HttpRequest:
         return _call(handle.target, "GET", _path(handle))
 

@@ -396,14 +396,6 @@ def test_a_batch_that_failed_says_for_what(bench: BatchBench, kind: str, code: s
 
 
 @each
-def test_what_is_discarded_is_gone_and_may_be_discarded_twice(bench: BatchBench, kind: str):
-    handle = bench.submitted(bench.target(kind))
-    for _ in range(2):
-        bench.run(handle.provider, lambda client: client.discard(handle))
-    assert {result.outcome for result in bench.taken(handle)} == {"missing"}
-
-
-@each
 def test_a_404_line_may_be_asked_live_at_the_same_target(bench: BatchBench, kind: str):
     bench.rules(seconds=0, not_found=2)
     results = {result.line_id: result for result in bench.taken(bench.submitted(bench.target(kind)))}
