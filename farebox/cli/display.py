@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
@@ -124,7 +123,6 @@ class _Progress:
         self._cost: Counter[str] = Counter()
         self._models: dict[str, str] = {}
         self.waiting: WaveNews | None = None
-        self._started = time.monotonic()
 
     def count(self, event: TurnEvent) -> None:
         asked_as = (event.operation, *event.steps)

@@ -75,7 +75,7 @@ def update(
         _out.print(f"{runtime.rates.version} → {offered.version}, newest price of {newest}", markup=False)
         _out.print(differences(found_changes) if found_changes else "No rate of this project's targets changes.")
     if yes or (not json and _agreed()):
-        lists.take(body, place, newest)
+        lists.install(body, place, newest)
         if not json:
             _out.print("Installed. Undo with `farebox rates update --undo`.")
 

@@ -106,11 +106,15 @@ def read_request(body: bytes, states: ProviderStates) -> ChatRequest:
         given = json.loads(body)
         return _read(given, states)
     except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
-        if isinstance(error, ValueError) and str(error).startswith(("image: ", "document: ")):
-            told = f"The request has a part that cannot be sent: {error}."
-        else:
-            told = f"The request is not a valid Chat Completions request ({type(error).__name__} while reading it)."
-        raise UsageError(told, next_step="Follow OpenAI's API reference.") from None
+        raise invalid_request("Chat Completions", error) from None
+
+
+def invalid_request(api: str, error: Exception) -> UsageError:
+    """The error for a request of OpenAI's ``api`` whose body could not be read because of ``error``."""
+    message = f"The request is not a valid {api} request ({type(error).__name__} while reading it)."
+    if isinstance(error, ValueError) and str(error).startswith(("image: ", "document: ")):
+        message = f"The request has a part that cannot be sent: {error}."
+    return UsageError(message, next_step="Follow OpenAI's API reference.")
 
 
 def _read(given: JSONObject, states: ProviderStates) -> ChatRequest:

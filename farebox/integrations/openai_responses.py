@@ -18,6 +18,7 @@ from farebox.integrations.chat_completions import (
     JSONObject,
     arguments_of,
     data_of,
+    invalid_request,
     keep_states,
     place_of,
     result_value,
@@ -51,11 +52,7 @@ def read_response_request(body: bytes, states: ProviderStates) -> ChatRequest:
     try:
         return _read(json.loads(body), states)
     except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
-        if isinstance(error, ValueError) and str(error).startswith(("image: ", "document: ")):
-            told = f"The request has a part that cannot be sent: {error}."
-        else:
-            told = f"The request is not a valid Responses request ({type(error).__name__} while reading it)."
-        raise UsageError(told, next_step="Follow OpenAI's API reference.") from None
+        raise invalid_request("Responses", error) from None
 
 
 def _read(given: JSONObject, states: ProviderStates) -> ChatRequest:

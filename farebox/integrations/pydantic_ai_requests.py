@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -30,6 +29,7 @@ from pydantic_ai.models import ModelRequestParameters
 from pydantic_ai.settings import ModelSettings, ToolOrOutput
 from pydantic_ai.tools import ToolDefinition
 
+from farebox.integrations.chat_completions import result_value
 from pricing import DocumentPart, ImagePart, Part, TextPart, ToolCallPart, ToolResultPart
 from tasks import GuestRequest, ProviderStates
 from tasks.providers import Message, Reasoning, RequestOptions, Schema, Tool
@@ -129,7 +129,9 @@ def _messages(message: ModelMessage, states: ProviderStates) -> list[Message]:
                 continue
             case ToolReturnPart():
                 text, files = part.model_response_str_and_user_content()
-                results.append(ToolResultPart(part.tool_call_id, _value(text), is_error=part.outcome != "success"))
+                results.append(
+                    ToolResultPart(part.tool_call_id, result_value(text), is_error=part.outcome != "success")
+                )
                 asked += [_content(one) for one in files]
             case RetryPromptPart() if part.tool_name is not None:
                 results.append(ToolResultPart(part.tool_call_id, part.model_response(), is_error=True))
@@ -155,16 +157,6 @@ def _said(part: Any, states: ProviderStates) -> list[Part]:
         case GuestThinking() | FilePart():
             return []  # from another provider's model: no other model can read it
     raise UserError(f"Farebox does not support a {type(part).__name__} of an earlier answer.")
-
-
-def _value(text: str) -> Any:
-    """A tool's result: as a value where it is JSON, so that guards see its strings as they are."""
-    if text[:1] not in {"{", "["}:
-        return text
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return text
 
 
 def _content(content: UserContent) -> Part:

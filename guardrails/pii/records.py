@@ -357,17 +357,19 @@ _NOT_POSTAL = re.compile(
 )
 _DIGITS_SOON, _DIGITS_SOON_UNSPACED = 60, 40
 
+_CERTAIN_PLATE_WORDS = (
+    "license plate",
+    "licence plate",
+    "number plate",
+    "numberplate",
+    "licenseplate",
+    "licenceplate",
+    "plate number",
+)
+"""Labels that a value of digits alone is a plate behind."""
 _PLATE_WORDS = (
-    *(
-        "license plate",
-        "licence plate",
-        "number plate",
-        "numberplate",
-        "licenseplate",
-        "licenceplate",
-        "plate number",
-        "plate no",
-    ),
+    *_CERTAIN_PLATE_WORDS,
+    "plate no",
     *(
         "vehicle registration",
         "registration number",
@@ -433,16 +435,6 @@ _PLATE_WORDS = (
     ),
     *("नंबर प्लेट", "गाड़ी नंबर", "गाड़ी का नंबर", "वाहन", "ทะเบียนรถ", "biển số", "nopol", "לוחית", "מספר רכב"),
 )
-_CERTAIN_PLATE_WORDS = (
-    "license plate",
-    "licence plate",
-    "number plate",
-    "numberplate",
-    "licenseplate",
-    "licenceplate",
-    "plate number",
-)
-"""Labels that a value of digits alone is a plate behind."""
 _PLATE_LABELS, _CERTAIN_PLATE_LABELS = Labels(_PLATE_WORDS), Labels(_CERTAIN_PLATE_WORDS)
 _PLATE_UNIT = r"(?:[A-ZÄÖÜА-Я]{1,4}|\d{1,4})"
 _PLATE_VALUE = (

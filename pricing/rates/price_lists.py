@@ -1,4 +1,4 @@
-"""Published price lists that a project took in place of the installed one: each is kept, and can be taken back.
+"""Published price lists that a project uses in place of the bundled one. Each is kept, so that the last can be undone.
 
 A list is the JSON that genai-prices publishes: an array of providers with their models and prices.
 """
@@ -27,7 +27,9 @@ _LEAST_PROVIDERS = 3
 
 @dataclass(frozen=True, slots=True)
 class StoredList:
-    """A list that was taken: its file, where it came from, when, and the newest date in it."""
+    """An entry of ``lists.json``, for people who check prices later: the file, its source, when it was installed, and
+    the newest date of a price in it.
+    """
 
     file: str
     source: str
@@ -59,7 +61,7 @@ class PriceLists:
     """The lists of one project.
 
     Args:
-        folder: where they are kept; made when the first one is taken.
+        folder: where they are kept; created with the first one.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -70,12 +72,12 @@ class PriceLists:
         found = self._read()["current"]
         return None if found is None else self._folder / str(found)
 
-    def taken(self) -> list[StoredList]:
-        """Every list that was taken, oldest first."""
+    def installed(self) -> list[StoredList]:
+        """Every list that was installed, oldest first."""
         return [StoredList(**one) for one in self._read()["lists"]]
 
-    def take(self, body: bytes, source: str, newest: date | None) -> StoredList:
-        """Keep a list and use it from now on."""
+    def install(self, body: bytes, source: str, newest: date | None) -> StoredList:
+        """Keep a list and use it from now on; ``newest`` is the newest date of a price in it."""
         index = self._read()
         name = f"prices-{newest or 'undated'}-{digest(body)}.json"
         self._folder.mkdir(parents=True, exist_ok=True)

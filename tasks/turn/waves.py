@@ -151,11 +151,6 @@ class RunWaves:
         left = max(0, self.due_at - self.settings.clock())
         return min(round(self.settings.reserve_seconds * _US), left // 4)
 
-    @property
-    def seconds_left(self) -> float:
-        """Until a batch that is sent now would be cancelled."""
-        return (self.cancel_at - self.settings.clock()) / _US
-
     @contextmanager
     def turn(self) -> Iterator[None]:
         """A turn of the run, for as long as the block lasts.

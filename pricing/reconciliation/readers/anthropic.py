@@ -19,7 +19,6 @@ READER = Reader(
     provider="anthropic",
     stages={".json": "anthropic_json", ".jsonl": "anthropic_json", ".ndjson": "anthropic_json"},
     describe=describe,
-    splits_cache=True,
     splits_tiers=True,
     expects=(
         "pages of GET /v1/organizations/cost_report grouped by workspace_id and description (.json or .jsonl), with "

@@ -36,7 +36,6 @@ READER = Reader(
     provider="bedrock",
     stages={".csv": "aws", ".parquet": "aws"},
     describe=describe,
-    splits_cache=True,
     splits_tiers=True,
     expects="a Cost and Usage Report 2.0 (.csv, .csv.gz or .parquet) that includes Amazon Bedrock",
 )

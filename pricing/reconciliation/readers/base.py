@@ -47,15 +47,13 @@ class Reader:
     """How to read one provider's export.
 
     ``provider`` is what the ledger calls it. ``stages`` are queries in ``sql/``, by the suffix of the files that they
-    read. ``splits_cache``: cached tokens are lines of their own;
-    ``splits_tiers``: service tiers are. ``admin`` says how it can be fetched, if it can.
+    read. ``splits_tiers``: service tiers are lines of their own. ``admin`` says how it can be fetched, if it can.
     """
 
     name: str
     provider: str
     stages: dict[str, str]
     describe: Callable[[str], Item]
-    splits_cache: bool
     splits_tiers: bool
     expects: str
 

@@ -7,7 +7,6 @@ READER = Reader(
     provider="groq",
     stages={".csv": "groq_csv"},
     describe=lambda item: Item(item, "all"),
-    splits_cache=False,
     splits_tiers=False,
     expects=(
         "the totals of its invoices as .csv with the columns start, end (the last day), amount (US dollars) and model "

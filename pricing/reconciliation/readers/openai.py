@@ -27,7 +27,6 @@ READER = Reader(
     provider="openai",
     stages={".json": "openai_json", ".jsonl": "openai_json", ".ndjson": "openai_json", ".csv": "openai_csv"},
     describe=describe,
-    splits_cache=True,
     splits_tiers=True,
     expects=(
         "pages of GET /v1/organization/costs grouped by project_id and line_item (.json or .jsonl), with pages of "

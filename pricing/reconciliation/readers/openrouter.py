@@ -12,7 +12,6 @@ READER = Reader(
         ".csv": "openrouter_csv",
     },
     describe=lambda item: Item(item.removesuffix(":free"), "all"),
-    splits_cache=False,
     splits_tiers=False,
     expects="the answer of GET /api/v1/activity (.json), or its lines as .csv",
 )

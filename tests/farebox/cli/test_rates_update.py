@@ -109,7 +109,7 @@ def test_the_list_in_use_is_noted_as_the_newest(project: Project) -> None:
     assert (again.code, "There is no newer list" in again.out) == (0, True), again
     assert lists.newest_on() == TODAY
     assert json.loads(farebox(project.root, "rates", "update", place, "--json").out)["taken"] is False
-    assert len(lists.taken()) == 1
+    assert len(lists.installed()) == 1
     farebox(project.root, "rates", "update", written(project, published(TODAY, mini=0.1), "second.json"), "--yes")
     assert lists.newest_on() is None  # of this one nobody has looked yet
 
@@ -169,7 +169,7 @@ def server() -> Iterator[str]:
 
 def test_a_list_is_taken_from_an_address(project: Project, server: str) -> None:
     assert "Installed" in farebox(project.root, "rates", "update", f"{server}/data.json", "--yes").out
-    [taken] = PriceLists(project.home / "prices").taken()
+    [taken] = PriceLists(project.home / "prices").installed()
     assert (taken.source, taken.newest) == (f"{server}/data.json", f"{TODAY}")
     missing = farebox(project.root, "rates", "update", f"{server}/none.json", "--yes")
     assert "cannot be downloaded (it answered 404)" in missing.all
