@@ -223,9 +223,9 @@ def _object(provider: str, path: str, body: bytes) -> Mapping[str, Any]:
     return found
 
 
-def _wait(told: str | None, tried: int) -> float:
+def _wait(retry_after: str | None, tried: int) -> float:
     try:
-        seconds = float(told) if told is not None else 2.0**tried / 10
+        seconds = float(retry_after) if retry_after is not None else 2.0**tried / 10
     except ValueError:
         seconds = 2.0**tried / 10
     return min(max(seconds, 0.0), _LONGEST_WAIT)

@@ -94,8 +94,8 @@ def _lago(event: UsageEvent, settings: MeteringSettings, base: str, key: str) ->
 def _known_to_lago(status: int, body: Any) -> bool:
     """It answers an id that it has with 422 and ``value_already_exist``."""
     details = body.get("error_details") if isinstance(body, dict) else None
-    told = details.get("transaction_id") if isinstance(details, dict) else None
-    return status == 422 and isinstance(told, list) and "value_already_exist" in told  # noqa: PLR2004 - HTTP
+    transaction_id = details.get("transaction_id") if isinstance(details, dict) else None
+    return status == 422 and isinstance(transaction_id, list) and "value_already_exist" in transaction_id  # noqa: PLR2004 - HTTP
 
 
 SINKS = {

@@ -94,14 +94,14 @@ def tokens_written(**run: Any) -> int:
 
 def judgements(**run: Any) -> int:
     """For the plan: the expected number of answers that the judge scores."""
-    told = forecast_of(run)
-    return told.expected if told.judged else 0
+    forecast = forecast_of(run)
+    return forecast.expected if forecast.judged else 0
 
 
 def most_judgements(**run: Any) -> int:
     """For the plan: the largest number of answers that the judge scores."""
-    told = forecast_of(run)
-    return told.most if told.judged else 0
+    forecast = forecast_of(run)
+    return forecast.most if forecast.judged else 0
 
 
 def judge_reads(**run: Any) -> int:

@@ -115,13 +115,13 @@ class LockedRoute(_Table):
         """The evidence in one short phrase."""
         evidence = f"on {self.n} cases of {self.date}"
         if self.route == (self.best,):
-            told = f"no cheaper one is known to be within {self.margin:g} of it, {evidence}"
+            reason = f"no cheaper one is known to be within {self.margin:g} of it, {evidence}"
         else:
-            told = (
+            reason = (
                 f"within {self.margin:g} of {self.best} at {self.confidence:.0%}, {evidence}, "
                 f"{format_money(self.chosen.cost)} instead of {format_money(self.reference.cost)}"
             )
-        return told + (f"; expired on {self.expires}" if self.expires < today else "")
+        return reason + (f"; expired on {self.expires}" if self.expires < today else "")
 
 
 _FILE = TypeAdapter(dict[Literal["routes"], dict[str, LockedRoute]])

@@ -40,11 +40,11 @@ def turns_of_late(runtime: Runtime, key: str, lock: LockedRoute) -> int:
 def calibration_page(key: str, lock: LockedRoute, turns: int) -> Page:
     """The page of a lock, with its saving at this many turns in 30 days."""
     measured = sorted((one for one in lock.candidates if one.n), key=lambda one: (one.cost, -one.score))
-    told = (
+    summary = (
         "A route is good enough if its difference, case by case, is known to be above minus the margin of "
         f"{lock.margin:g}. In brackets: the confidence interval."
     )
-    compared = Section("Routes compared", (told,), (_drawn(lock, measured),), _table(lock, measured))
+    compared = Section("Routes compared", (summary,), (_drawn(lock, measured),), _table(lock, measured))
     warning = "The sandbox gave the answers: they do not represent real models." if lock.sandbox else ""
     return Page(
         title=f"Calibration of {key}",

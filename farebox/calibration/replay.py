@@ -109,9 +109,9 @@ def replay(
     lock = lock_of(decision.standings(outcomes), outcomes, terms, evidence)
     strangers = sorted(outcomes.keys() - known.keys())
     if strangers:
-        told = f"{sentence(subject.key, lock)} Nothing was written: {strangers[0][:60]} is not a target here."
+        message = f"{sentence(subject.key, lock)} Nothing was written: {strangers[0][:60]} is not a target here."
     else:
-        told = put_lock(runtime, subject.key, lock, replace=replace)
+        message = put_lock(runtime, subject.key, lock, replace=replace)
     if first not in {wanted, declared}:
-        told += f" {first} was used as the best because its mean is the highest, which favours it: set --best."
-    return told, lock
+        message += f" {first} was used as the best because its mean is the highest, which favours it: set --best."
+    return message, lock

@@ -27,14 +27,14 @@ def sentence(key: str, lock: LockedRoute) -> str:
     if lock.route == (lock.best,):
         more = needed_cases(lock)
         why = f"; about {more} cases are needed to decide" if more else ""
-        told = f"{key} stays on {name}: no cheaper route is known to lose less than {lock.margin:g}{why}."
+        text = f"{key} stays on {name}: no cheaper route is known to lose less than {lock.margin:g}{why}."
     else:
         saved = f"{1 - cost / best:.0%} less" if best else "no less"
-        told = (
+        text = (
             f"{key} is locked on {name}: {format_money(cost)} a case, {saved} than {lock.best}, "
             f"and with {lock.confidence:.0%} confidence it loses less than {lock.margin:g} of the score."
         )
-    return told + (" It is based on sandbox answers: it does not apply to real targets." if lock.sandbox else "")
+    return text + (" It is based on sandbox answers: it does not apply to real targets." if lock.sandbox else "")
 
 
 def kept(key: str, there: LockedRoute, found: LockedRoute) -> str:

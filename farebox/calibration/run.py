@@ -208,5 +208,5 @@ def calibrate_operation(what: Chosen, margin: float, confidence: float, ask: Ask
             "nothing was locked.",
             next_step="Give it a larger budget." if spent else "See `farebox report` for what went wrong.",
         )
-    told = put_lock(bench.runtime, bench.subject.key, lock, replace=replace)
-    return f"{told} {cut_short(lock)}" if spent and any(one.verdict == "open" for one in lock.candidates) else told
+    text = put_lock(bench.runtime, bench.subject.key, lock, replace=replace)
+    return f"{text} {cut_short(lock)}" if spent and any(one.verdict == "open" for one in lock.candidates) else text

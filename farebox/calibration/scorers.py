@@ -72,8 +72,8 @@ def _judge(runtime: Runtime, automation: str, operation: str) -> Scorer:
         facts = None if expected is None else str(expected)
         with inside(SCORE) as place:
             judged = judge_answer(judge, (str(answer),), run_id=place.run_id, automation=automation, facts=facts)
-            told = runtime.engine.loop.run(judged)
-        return float(told.outcome == "pass")
+            judgement = runtime.engine.loop.run(judged)
+        return float(judgement.outcome == "pass")
 
     asked = hashlib.sha256(json.dumps([judge.version, judge.criteria, judge.facts], sort_keys=True).encode())
     return Scorer(JUDGE, f"{JUDGE}@{asked.hexdigest()[:8]}", score)
@@ -88,7 +88,7 @@ def _dotted(name: str) -> Scorer:
 
     def score(answer: Any, expected: Any) -> float:
         try:
-            told = float(found(answer, expected))
+            value = float(found(answer, expected))
         except FareboxError:
             raise
         except Exception as error:  # noqa: BLE001 - whatever the user's code raises; its text may hold content
@@ -96,8 +96,8 @@ def _dotted(name: str) -> Scorer:
                 f"The scorer {name} raised {type(error).__name__}.",
                 next_step="Fix it; cases that this version scored are tried again.",
             ) from None
-        if not 0 <= told <= 1:
-            raise UsageError(f"{name} gave the score {told:g}.", next_step="Give one from 0 to 1.")
-        return told
+        if not 0 <= value <= 1:
+            raise UsageError(f"{name} gave the score {value:g}.", next_step="Give one from 0 to 1.")
+        return value
 
     return Scorer(name, f"{name}@{fingerprint(found)}", score)

@@ -183,7 +183,7 @@ def _lines(runtime: Runtime, batch: Batch) -> list[dict[str, Any]]:
 
 def _facts(runtime: Runtime, batch: Batch) -> list[tuple[str, str]]:
     """The facts of a batch, heading by heading."""
-    told = [
+    facts = [
         ("provider", f"{batch.provider}, {batch.model}, target {batch.target}"),
         ("id there", batch.batch_id or "not known"),
         ("run", batch.run_id),
@@ -192,15 +192,15 @@ def _facts(runtime: Runtime, batch: Batch) -> list[tuple[str, str]]:
         ("sent", moment(from_us(batch.submitted_at or batch.begun_at))),
     ]
     if batch.ended_at is not None:
-        told.append(("ended", moment(from_us(batch.ended_at))))
+        facts.append(("ended", moment(from_us(batch.ended_at))))
     if batch.is_open:
-        told.append(("expected", _expected(runtime, batch)))
-        told.append(("cancelled at", f"{moment(from_us(batch.cancel_at))}, if it is not back by then"))
+        facts.append(("expected", _expected(runtime, batch)))
+        facts.append(("cancelled at", f"{moment(from_us(batch.cancel_at))}, if it is not back by then"))
     if batch.cancelled_at is not None:
-        told.append(("cancelled", f"{moment(from_us(batch.cancelled_at))} by {batch.cancelled_by}"))
+        facts.append(("cancelled", f"{moment(from_us(batch.cancelled_at))} by {batch.cancelled_by}"))
     if batch.fault:
-        told.append(("trouble", batch.fault))
-    return told
+        facts.append(("trouble", batch.fault))
+    return facts
 
 
 def _expected(runtime: Runtime, batch: Batch) -> str:

@@ -95,8 +95,8 @@ def history(scope: str, key: str, /, *, limit: Count = 20, json: Json = False) -
     windows = runtime.limits.windows(wanted, key, limit=limit)
     changes = runtime.limits.changes(wanted, key, limit=limit)
     if json:
-        told = [{name: getattr(c, name) for name in ("at", "window", "limit", "soft", "origin")} for c in changes]
-        print_json({"windows": [_plain(state) for state in windows], "changes": told})
+        entries = [{name: getattr(c, name) for name in ("at", "window", "limit", "soft", "origin")} for c in changes]
+        print_json({"windows": [_plain(state) for state in windows], "changes": entries})
         return
     if not windows and not changes:
         _out.print(f"No history of a budget of {scope} {key}.", markup=False)

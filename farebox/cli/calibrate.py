@@ -76,10 +76,10 @@ def _replay(
 
     runtime, key = get_runtime(), find_subject(operation).key
     before = read_lock_file(runtime.root / LOCK_FILE).get(key)
-    told, found = replay(runtime, operation, outcomes, terms, best, replace=replace)
+    message, found = replay(runtime, operation, outcomes, terms, best, replace=replace)
     if not as_json:
-        _out.print(told, markup=False)
-    _conclude(runtime, key, before, found, {"message": told}, as_json=as_json)
+        _out.print(message, markup=False)
+    _conclude(runtime, key, before, found, {"message": message}, as_json=as_json)
 
 
 def _run(operation: str, given: dict[str, str], limit: Nano | None, *, as_json: bool) -> None:
@@ -102,7 +102,7 @@ def _conclude(
     key: str,
     before: LockedRoute | None,
     found: LockedRoute | None,
-    told: dict[str, Any],
+    fields: dict[str, Any],
     *,
     as_json: bool,
 ) -> None:
@@ -116,7 +116,7 @@ def _conclude(
         page = write_page(runtime, key, now)
     if as_json:
         figures = None if lock is None else lock.model_dump(mode="json")
-        print_json({**told, "lock": figures, "page": page and str(page)})
+        print_json({**fields, "lock": figures, "page": page and str(page)})
         return
     _out.print()
     if lock:
@@ -168,8 +168,8 @@ def verify(*, json: Json = False) -> None:
     else:
         for key, lock in locks.items():
             unknown = "" if lock.prompts else ", unless its prompt has changed (the lock does not record which it was)"
-            told = "; ".join(found[key]) or f"valid until {lock.expires}{unknown}"
-            _out.print(f"{key} on {' → '.join(lock.route)}: {told}.", markup=False)
+            result = "; ".join(found[key]) or f"valid until {lock.expires}{unknown}"
+            _out.print(f"{key} on {' → '.join(lock.route)}: {result}.", markup=False)
     bad = [key for key, reasons in found.items() if reasons]
     if bad:
         raise FareboxError(

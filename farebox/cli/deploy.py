@@ -88,9 +88,9 @@ def schedule(
     for name in ("at", "run", "p50", "p95", "hold", ""):
         table.add_column(name, justify="right" if name in {"p50", "p95", "hold"} else "left")
     for run in outlook.runs:
-        told = Text(run.chance, style=_STYLES[run.chance])
+        chance = Text(run.chance, style=_STYLES[run.chance])
         at = f"{run.at.astimezone(zone):%m-%d %H:%M}"
-        table.add_row(at, run.deployment, *map(shown, (run.p50_nano, run.p95_nano, run.hold_nano)), told)
+        table.add_row(at, run.deployment, *map(shown, (run.p50_nano, run.p95_nano, run.hold_nano)), chance)
     _out.print(table)
     for move in outlook.moves:
         _out.print(str(move), style="yellow", markup=False)

@@ -104,9 +104,9 @@ def closing_line(report: RunReport) -> Text:
     from pricing.reports import money_sentence
 
     outcome = report.run.outcome
-    told = "stopped by a budget" if outcome == "over_budget" else outcome
+    status = "stopped by a budget" if outcome == "over_budget" else outcome
     mark = "✓ " if outcome == "completed" else "■ "
-    return Text.assemble((mark, "bold"), f"{told}: {money_sentence(report)}", overflow="fold")
+    return Text.assemble((mark, "bold"), f"{status}: {money_sentence(report)}", overflow="fold")
 
 
 _ROOM_FOR_BARS = 72

@@ -39,10 +39,10 @@ def finding_lines(findings: Sequence[CheckFinding]) -> RenderableType:
     """All findings, and how many of each kind."""
     table = _table()
     for finding in findings:
-        told = Text(clean(finding.message))
+        message = Text(clean(finding.message))
         if finding.next_step:
-            told.append(f"\n→ {clean(finding.next_step)}", "bold" if finding.state == "fail" else "dim")
-        table.add_row(_sign(finding.state), Text(clean(finding.check), "dim"), told)
+            message.append(f"\n→ {clean(finding.next_step)}", "bold" if finding.state == "fail" else "dim")
+        table.add_row(_sign(finding.state), Text(clean(finding.check), "dim"), message)
     counts = Counter(finding.state for finding in findings)
     return _summed(table, f"{counts['ok']} fine, {counts['warn']} warnings, {counts['fail']} failed")
 
@@ -51,12 +51,12 @@ def symptom_lines(symptoms: Sequence[EconomicFinding]) -> RenderableType:
     """All findings; those with a problem have the amount at stake and a next step."""
     table = _table()
     for one in symptoms:
-        told = Text(clean(one.message))
+        message = Text(clean(one.message))
         if one.at_stake:
-            told.append(f"; at stake: {format_money(one.at_stake)}", "bold")
+            message.append(f"; at stake: {format_money(one.at_stake)}", "bold")
         if one.next_step:
-            told.append(f"\n→ {clean(one.next_step)}", "dim")
-        table.add_row(_sign("warn" if one.found else "ok"), Text(one.check, "dim"), told)
+            message.append(f"\n→ {clean(one.next_step)}", "dim")
+        table.add_row(_sign("warn" if one.found else "ok"), Text(one.check, "dim"), message)
     found = sum(one.found for one in symptoms)
     return _summed(table, f"{len(symptoms) - found} fine, {found} to review")
 
@@ -128,8 +128,8 @@ def _target(number: int, line: TargetLine, cache_prices: bool) -> RenderableType
 def _priced(prices: Prices | None) -> Text:
     if prices is None:
         return Text(f"{_INDENT}no known price: runs that could reach it are refused", "red")
-    told = f"{format_money(prices.input_per_mtok)} in, {format_money(prices.output_per_mtok)} out"
-    return Text.assemble(_INDENT, told, f" · example {format_money(prices.example)}")
+    prices_text = f"{format_money(prices.input_per_mtok)} in, {format_money(prices.output_per_mtok)} out"
+    return Text.assemble(_INDENT, prices_text, f" · example {format_money(prices.example)}")
 
 
 def _tiers(line: TargetLine) -> list[RenderableType]:
@@ -140,14 +140,14 @@ def _tiers(line: TargetLine) -> list[RenderableType]:
         if one.service_tier != "standard"
     ]
     asked = line.target.service_tier
-    told = [*([f"asks for the service tier {asked}"] if asked else []), *([" · ".join(others)] if others else [])]
-    return [_line(": ".join(told))] if told else []
+    parts = [*([f"asks for the service tier {asked}"] if asked else []), *([" · ".join(others)] if others else [])]
+    return [_line(": ".join(parts))] if parts else []
 
 
 def _reasoning(line: TargetLine) -> str:
-    told = line.to_json()["reasoning"]
-    others = [level for level in told["levels"] if level != told["setting"]]
-    return f"reasoning {told['setting']}" + (f"; can: {', '.join(others)}" if others else "")
+    reasoning = line.to_json()["reasoning"]
+    others = [level for level in reasoning["levels"] if level != reasoning["setting"]]
+    return f"reasoning {reasoning['setting']}" + (f"; can: {', '.join(others)}" if others else "")
 
 
 def _health(line: TargetLine) -> str:

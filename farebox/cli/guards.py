@@ -297,11 +297,11 @@ def entry_lines(entry: Reviewable) -> Text:
     """A decision without its text: guard, place and kind."""
     found = ", ".join(f"{number} × {kind}" for kind, number in entry.found.items())
     facts = ", ".join(f"{name} {value}" for name, value in (entry.facts or {}).items())
-    told = " · ".join(filter(None, (found, facts)))
+    summary = " · ".join(filter(None, (found, facts)))
     return Text(
         clean(
             f"{entry.decision}  {entry.guard} {entry.action} ({entry.reason}, {entry.mode})  {entry.operation}  "
             f"run {entry.run_id[-8:]}  {moment(entry.decided_at)}"
         )
-        + (f"\n   {clean(told)}" if told else "")
+        + (f"\n   {clean(summary)}" if summary else "")
     )

@@ -69,6 +69,6 @@ def import_usage(
         _out.print(f"{file.name} was imported before: nothing was added.", markup=False)
         return
     what = "Would import" if dry_run else "Imported"
-    told = f"{what} {made.runs:,} runs of {automation} ({quality}): {made.requests:,} requests"
+    summary = f"{what} {made.runs:,} runs of {automation} ({quality}): {made.requests:,} requests"
     known = f"; {made.known:,} were known already" if made.known else ""
-    _out.print(f"{told}, {format_money(made.cost_nano)}{known}.", markup=False)
+    _out.print(f"{summary}, {format_money(made.cost_nano)}{known}.", markup=False)

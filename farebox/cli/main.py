@@ -98,10 +98,10 @@ def main() -> NoReturn:
     except Exception as error:
         from farebox.cli.output import complain
 
-        if (told := _told(error) or _damage()) is None:
+        if (reported := _told(error) or _damage()) is None:
             raise
-        complain(told)
-        sys.exit(told.exit_code)
+        complain(reported)
+        sys.exit(reported.exit_code)
     sys.exit(0)
 
 
@@ -124,9 +124,9 @@ def _told(error: Exception) -> FareboxError | None:
     from pricing import FareboxError, UsageError
 
     if isinstance(error, UnusedCliTokensError):
-        told = ", ".join(repr(word[:40]) for word in error.unused_tokens or ())
+        words = ", ".join(repr(word[:40]) for word in error.unused_tokens or ())
         command = " ".join(("farebox", *(error.command_chain or ())))
-        return UsageError(f"`{command}` takes no argument {told}.", next_step=f"See `{command} --help`.")
+        return UsageError(f"`{command}` takes no argument {words}.", next_step=f"See `{command} --help`.")
     if isinstance(error, CycloptsError):
         return UsageError(str(error).strip(), next_step="See `farebox --help`.")
     return error if isinstance(error, FareboxError) else None

@@ -56,16 +56,16 @@ class RunAllowance:
                     f"The limit of this server is used up ({format_money(self.limit)}).",
                     next_step="Start `farebox mcp` again, with a new --limit.",
                 )
-            told: list[dict[str, Any]] = []
+            results: list[dict[str, Any]] = []
             _check_known(automation)
             try:
-                run_here(automation, _given(parameters), self.left, as_json=True, tell=told.append)
+                run_here(automation, _given(parameters), self.left, as_json=True, tell=results.append)
             except FareboxError:
-                if not told:
+                if not results:
                     raise
-            spent = told[0]["spent_nano"] if told else self.left
+            spent = results[0]["spent_nano"] if results else self.left
             self.left -= self.left if spent is None else spent  # unknown yet: assume all of it
-            return (told[0] if told else {"outcome": "completed"}) | {"server_limit_left_nano": self.left}
+            return (results[0] if results else {"outcome": "completed"}) | {"server_limit_left_nano": self.left}
         finally:
             self._running.release()
 

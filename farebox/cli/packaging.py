@@ -142,10 +142,10 @@ def _economics(past: _Past, advice: Packaging, price: str) -> Iterator[str]:
     if not advice.customers:
         yield "No run names a customer, so all count as one customer's: set user or org to see how customers differ."
         return
-    told = f"Invoices are drawn for {plural(advice.customers, 'customer')}, each from its own runs"
+    text = f"Invoices are drawn for {plural(advice.customers, 'customer')}, each from its own runs"
     pooled = f"; {advice.pooled} with fewer than 5 runs share theirs" if advice.pooled else ""
     unowned = f"; {plural(advice.unowned, 'run')} without an owner count as one customer's" if advice.unowned else ""
-    yield f"{told}{pooled}{unowned}."
+    yield f"{text}{pooled}{unowned}."
 
 
 def _table(advice: Packaging) -> Any:

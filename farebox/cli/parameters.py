@@ -45,10 +45,10 @@ def parameter_lines(flow: Flow[..., Any], command: str) -> list[RenderableType]:
     for key, schema in form.properties.items():
         default = "required" if key in required else f"default: {_default(schema.get('default'))}"
         heading = Text.assemble((f"  {option(key)}", "bold"), f"  {kind(schema, form.definitions)}  ", (default, "dim"))
-        told = [line for line in (schema.get("description") or "").strip().splitlines() if line]
-        if key in drivers and not any("Drives the cost" in line for line in told):
-            told.append("Drives the cost: it sets the number of calls.")
-        parts += [heading, *(Padding(Text(line), (0, 0, 0, 6)) for line in told)]
+        description = [line for line in (schema.get("description") or "").strip().splitlines() if line]
+        if key in drivers and not any("Drives the cost" in line for line in description):
+            description.append("Drives the cost: it sets the number of calls.")
+        parts += [heading, *(Padding(Text(line), (0, 0, 0, 6)) for line in description)]
     parts += [Text(), Text(f"Options of every automation: farebox {command} --help", "dim")]
     return parts
 

@@ -144,10 +144,10 @@ class Compared:
                 f"{one.name}: {format_money(one.left)} of {format_money(one.limit)}" for one in self.budgets
             )
             rests.append(Text(f"left on its budgets: {left}", style="dim"))
-        told = [self._difference(), self._alternatives(), *self._waits(), self._hint()]
+        notes = [self._difference(), self._alternatives(), *self._waits(), self._hint()]
         if self.start is not None:
-            told.append(Text(f"{self.quotes[0].quality}: {self.start.words(self.zone)}", style="dim"))
-        return Group(heading, table, *(one for one in told if one is not None), *rests)
+            notes.append(Text(f"{self.quotes[0].quality}: {self.start.words(self.zone)}", style="dim"))
+        return Group(heading, table, *(one for one in notes if one is not None), *rests)
 
     def _alternatives(self) -> Text | None:
         """``fast now $0.31 · fast by 07:00 $0.16 · best by 07:00 $0.92``."""
@@ -159,11 +159,11 @@ class Compared:
     def _waits(self) -> Iterator[Text]:
         """How long the runs take that wait."""
         for priced in self._due():
-            if (told := expected_words(priced.expected)) is None:
+            if (expected := expected_words(priced.expected)) is None:
                 reasons = "; ".join(priced.live_reasons) or "it plans no turns"
                 yield Text(f"{self._name(priced)} saves nothing: {reasons}", style="dim")
             else:
-                yield Text(f"{self._name(priced)} is done {told}", style="dim")
+                yield Text(f"{self._name(priced)} is done {expected}", style="dim")
 
     def _hint(self) -> Text | None:
         if not self.later:
@@ -181,8 +181,8 @@ class Compared:
             return Text("best costs the same as fast at the median")
         credits_ = f" ({self._in_credits(more):,.2f} credits)" if self.credit_nano else ""
         times = f", {max(fast, best) / cheap:.1f} ×" if cheap else ""
-        told = "more" if best >= fast else "less"
-        return Text(f"best costs {format_money(more)}{credits_} {told} than fast at the median{times}")
+        comparison = "more" if best >= fast else "less"
+        return Text(f"best costs {format_money(more)}{credits_} {comparison} than fast at the median{times}")
 
     def _in_credits(self, amount: Nano) -> float | None:
         """A cost in credits of their declared value; ``None`` if no value is set."""

@@ -37,9 +37,9 @@ def sample_quote(name: str, given: dict[str, str], items: int, *, whose: RunOwne
     items = min(items, whole[driver]) if isinstance(whole.get(driver), int) else items
     before, asked = price_run(runtime, automation, whole), price_run(runtime, automation, whole | {driver: items})
     amounts = f"about {format_money(asked.quote.p50)}, {format_money(asked.hold)} held"
-    told = f"{automation.name} with {driver} = {items}: {amounts}"
+    summary = f"{automation.name} with {driver} = {items}: {amounts}"
     if not yes:
-        _agree(told, json=json)
+        _agree(summary, json=json)
     heard: dict[str, Any] = {}
     run_here(name, {**given, driver: str(items)}, asked.hold, whose=whose, as_json=True, tell=heard.update)
     seen = turn_costs(runtime.ledger, heard["run_id"])
@@ -58,7 +58,7 @@ def sample_quote(name: str, given: dict[str, str], items: int, *, whose: RunOwne
             }
         )
         return
-    _out.print(f"Sample: {told}; it cost {format_money(heard['spent_nano'])} (run {heard['run_id']}).", markup=False)
+    _out.print(f"Sample: {summary}; it cost {format_money(heard['spent_nano'])} (run {heard['run_id']}).", markup=False)
     for line in lines(found):
         _out.print(line, markup=False)
     _out.print(
@@ -70,12 +70,12 @@ def sample_quote(name: str, given: dict[str, str], items: int, *, whose: RunOwne
 
 def lines(found: SampleQuote) -> list[str]:
     """The quote from the sample, as lines for people."""
-    told = [
+    texts = [
         f"The whole run, from the sample: p50 {_shown(found.p50)}, p95 {_shown(found.p95)}, from {found.turns} turns.",
     ]
     if found.unseen:
-        told.append(f"Not in the sample, and left out: {', '.join(found.unseen)}.")
-    return told
+        texts.append(f"Not in the sample, and left out: {', '.join(found.unseen)}.")
+    return texts
 
 
 def size_parameter(flow: Flow[..., Any]) -> str:
@@ -94,11 +94,11 @@ def size_parameter(flow: Flow[..., Any]) -> str:
     return sizes[0]
 
 
-def _agree(told: str, *, json: bool) -> None:
+def _agree(question: str, *, json: bool) -> None:
     asked = not json and sys.stdin.isatty()
-    if asked and _out.input(f"{told}. Run it for real? [y/N] ").strip().lower() in {"y", "yes"}:
+    if asked and _out.input(f"{question}. Run it for real? [y/N] ").strip().lower() in {"y", "yes"}:
         return
-    raise UsageError("The sample was not run, and nothing was spent.", next_step=f"Confirm with --yes ({told}).")
+    raise UsageError("The sample was not run, and nothing was spent.", next_step=f"Confirm with --yes ({question}).")
 
 
 def _shown(one: Estimate) -> str:

@@ -148,17 +148,17 @@ def diff(before: str, after: str, /, *, json: Json = False) -> None:
     """
     runtime = get_runtime()
     sides = [_side(text, runtime.rates) for text in (before, after)]
-    told: list[RateChange] = []
+    rate_changes: list[RateChange] = []
     for target in runtime.settings.targets:
         for service_tier in SERVICE_TIERS:
             bands = [_bands(card, target.model, target.provider, at, service_tier) for card, at in sides]
-            told += changes(target.name, service_tier, *bands)
+            rate_changes += changes(target.name, service_tier, *bands)
     if json:
-        print_json([change.to_json() for change in told])
-    elif not told:
+        print_json([change.to_json() for change in rate_changes])
+    elif not rate_changes:
         _out.print("No target's rates differ.")
     else:
-        _out.print(differences(told))
+        _out.print(differences(rate_changes))
 
 
 def changes(
@@ -174,12 +174,12 @@ def changes(
     ]
 
 
-def differences(told: Sequence[RateChange]) -> Table:
+def differences(rate_changes: Sequence[RateChange]) -> Table:
     """The rates that differ, as a table."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for heading in ("target", "rate per million", "before", "after", "change"):
         table.add_column(heading, justify="left" if heading in {"target", "rate per million"} else "right")
-    for one in told:
+    for one in rate_changes:
         at = "" if one.service_tier == STANDARD else f" at {one.service_tier}"
         what = one.kind.replace("_", " ") + at + (f" above {one.above:,} tokens" if one.above else "")
         change = f"{one.after / one.before - 1:+.0%}" if one.before else "new"

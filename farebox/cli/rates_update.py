@@ -116,11 +116,11 @@ def _undo(*, json: bool) -> None:
     lists = PriceLists(settings.home / "prices")
     if not lists.undo():
         raise UsageError("There is no installed list to undo.", next_step="The installed prices are in use.")
-    told = RateCard.load((rate.rate() for rate in settings.rates), published=lists.current()).version
+    version = RateCard.load((rate.rate() for rate in settings.rates), published=lists.current()).version
     if json:
-        print_json({"version": told})
+        print_json({"version": version})
     else:
-        _out.print(f"Using the prices of {told} again.", markup=False)
+        _out.print(f"Using the prices of {version} again.", markup=False)
 
 
 def _offered(runtime: Runtime, body: bytes) -> RateCard:

@@ -107,11 +107,11 @@ def _day(text: str | None, option: str) -> date | None:
 def _accounts(pairs: tuple[str, ...]) -> dict[str, str]:
     found = {}
     for pair in pairs:
-        told, equals, name = pair.partition("=")
-        if not (told and equals and name):
+        account, equals, name = pair.partition("=")
+        if not (account and equals and name):
             raise UsageError(
                 f"--account {pair[:60]!a} is not ID=NAME.",
                 next_step="Write the export's id, then = and the account's name in farebox.toml: proj_abc=default.",
             )
-        found[told] = name
+        found[account] = name
     return found

@@ -110,13 +110,13 @@ def _record(item: object) -> dict[str, Any] | None:
 
 def inline(value: object) -> str:
     """A value within a line: text as it is, everything else as JSON."""
-    told = plain(value)
-    return clean_text(told) if isinstance(told, str) else clean_text(json.dumps(told, ensure_ascii=False))
+    data = plain(value)
+    return clean_text(data) if isinstance(data, str) else clean_text(json.dumps(data, ensure_ascii=False))
 
 
 def _json(value: object) -> str:
-    told = plain(value)
-    return clean_text(told if isinstance(told, str) else json.dumps(told, indent=2, ensure_ascii=False))
+    data = plain(value)
+    return clean_text(data if isinstance(data, str) else json.dumps(data, indent=2, ensure_ascii=False))
 
 
 def _is_list(value: object) -> TypeGuard[Sequence[Any]]:

@@ -42,12 +42,12 @@ def resume(
     with use_run(starter_context(whose, limit)):
         run_owner(parameters)
         left = found.left(runtime, automation_of(flow), parameters)
-    told = found.lines(left)
+    plan_lines = found.lines(left)
     if not as_json:
-        for line in told:
+        for line in plan_lines:
             _out.print(line, markup=False)
     if not yes:
-        _agree(told[-1], as_json=as_json)
+        _agree(plan_lines[-1], as_json=as_json)
     if interrupted is not None:
         runtime.journal.decide(run_id, interrupted)
     _schedule(flow_run)
@@ -103,9 +103,9 @@ def _continued(flow: Flow[..., Any], flow_run: FlowRun, parameters: dict[str, An
     return cast("State[Any]", run_flow(flow, flow_run=fresh, parameters=parameters, return_type="state"))
 
 
-def _agree(told: str, *, as_json: bool) -> None:
+def _agree(question: str, *, as_json: bool) -> None:
     if not as_json and sys.stdin.isatty():
         if _out.input("Continue it? [y/N] ").strip().lower() in {"y", "yes"}:
             return
         raise UsageError("The run was not continued, and nothing was spent.")
-    raise UsageError("The run was not continued, and nothing was spent.", next_step=f"Confirm with --yes ({told})")
+    raise UsageError("The run was not continued, and nothing was spent.", next_step=f"Confirm with --yes ({question})")

@@ -51,17 +51,17 @@ def list_runs(*, automation: str | None = None, limit: Count = 20, json: Json = 
     if waited_for:
         runtime.batch_histories.fresh()
     for batch in waited_for:
-        told = f"{plural(batch.lines, 'turn')} sent {moment(from_us(batch.submitted_at or batch.begun_at))}"
+        note = f"{plural(batch.lines, 'turn')} sent {moment(from_us(batch.submitted_at or batch.begun_at))}"
         expected = runtime.expected_at(batch)
         about = "" if expected is None else f"expected about {moment(from_us(expected))}, "
         until = f"{about}waited for until {moment(from_us(batch.leave_at))}"
-        _out.print(f"Waiting for a batch: {batch.run_id} ({told}, {until})", markup=False)
+        _out.print(f"Waiting for a batch: {batch.run_id} ({note}, {until})", markup=False)
     kept = runtime.journal.kept_runs() if open_ones else {}
     for line in found:
         if line.run_id in open_ones:
-            told = f"{plural(kept[line.run_id], 'result')} worth {format_money(runtime.journal.paid(line.run_id))} kept"
+            note = f"{plural(kept[line.run_id], 'result')} worth {format_money(runtime.journal.paid(line.run_id))} kept"
             command = f"farebox runs resume {line.run_id}"
-            _out.print(f"Can be continued: {command} ({line.automation}; {told}, not paid again)", markup=False)
+            _out.print(f"Can be continued: {command} ({line.automation}; {note}, not paid again)", markup=False)
 
 
 @runs.command(name="resume")

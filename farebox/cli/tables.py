@@ -160,6 +160,6 @@ def _row(table: Table, row: Sequence[RenderableType]) -> Iterator[RenderableType
             yield Padding(cell, (0, 0, 0, indent))
         elif text.plain:
             heading = str(column.header) if table.show_header and isinstance(column.header, str | Text) else ""
-            told = Text.assemble((f"{heading}  ", "dim"), text) if heading else text.copy()
-            told.overflow, told.no_wrap = "fold", False
-            yield Padding(told, (0, 0, 0, indent))
+            line_text = Text.assemble((f"{heading}  ", "dim"), text) if heading else text.copy()
+            line_text.overflow, line_text.no_wrap = "fold", False
+            yield Padding(line_text, (0, 0, 0, indent))

@@ -116,8 +116,8 @@ def check_keys(settings: Settings) -> Iterator[CheckFinding]:
                 f"key of {name}", "fail", f"none; tried {'; '.join(place.tried)}", "Put it in one of these."
             )
         elif mixed:
-            told = f"none, so it is left out; tried {'; '.join(place.tried)}"
-            yield CheckFinding(f"key of {name}", "warn", told, "Give it a key, or take the target out.")
+            text = f"none, so it is left out; tried {'; '.join(place.tried)}"
+            yield CheckFinding(f"key of {name}", "warn", text, "Give it a key, or take the target out.")
         else:
             yield CheckFinding(f"key of {name}", "ok", f"none, so the sandbox answers; tried {place.tried[0]} …")
 
@@ -129,13 +129,13 @@ def check_fallback(patient: CheckContext) -> Iterator[CheckFinding]:
     findings = []
     for target in targets:
         if prices(patient.runtime.rates, target) is None:
-            told = f"{target.name} has no known price: every run that could reach it is refused"
+            text = f"{target.name} has no known price: every run that could reach it is refused"
             findings.append(
-                CheckFinding("prices", "fail", told, "Give its model a [[rates]] table, or take the target out.")
+                CheckFinding("prices", "fail", text, "Give its model a [[rates]] table, or take the target out.")
             )
-    findings += [CheckFinding("fallback", "warn", told, advice) for told, advice in warnings_of(patient.runtime.router)]
-    told = f"{len(targets)} targets, {len(domains)} failure domains, {len(providers)} providers, all priced"
-    yield from findings or [CheckFinding("fallback", "ok", told)]
+    findings += [CheckFinding("fallback", "warn", text, advice) for text, advice in warnings_of(patient.runtime.router)]
+    text = f"{len(targets)} targets, {len(domains)} failure domains, {len(providers)} providers, all priced"
+    yield from findings or [CheckFinding("fallback", "ok", text)]
 
 
 def check_retirement(patient: CheckContext) -> Iterator[CheckFinding]:
@@ -156,8 +156,8 @@ def check_model_ids(patient: CheckContext) -> Iterator[CheckFinding]:
     """Whether a model's id is one that price lists use and Bedrock refuses."""
     for target in patient.settings.targets:
         if target.provider == "bedrock" and (called := callable_id(target.model)) != target.model:
-            told = f"{target.name}: Bedrock has no model {target.model!r}; that is its name in price lists"
-            yield CheckFinding("model", "fail", told, f'Write model = "{called}" in farebox.toml.')
+            text = f"{target.name}: Bedrock has no model {target.model!r}; that is its name in price lists"
+            yield CheckFinding("model", "fail", text, f'Write model = "{called}" in farebox.toml.')
 
 
 def check_hosts(patient: CheckContext) -> Iterator[CheckFinding]:
@@ -173,9 +173,9 @@ def check_hosts(patient: CheckContext) -> Iterator[CheckFinding]:
     if url := patient.settings.sandbox.url:
         sandbox = reach(url, timeout=patient.timeout)
         if sandbox.fault is not None:
-            told = f"the sandbox at {sandbox.address} cannot be reached ({sandbox.fault})"
+            text = f"the sandbox at {sandbox.address} cannot be reached ({sandbox.fault})"
             yield CheckFinding(
-                "network", "fail", told, "Start it (`python -m tasks.sandbox`), or take sandbox.url out."
+                "network", "fail", text, "Start it (`python -m tasks.sandbox`), or take sandbox.url out."
             )
 
 
@@ -187,8 +187,8 @@ def check_clock(patient: CheckContext) -> Iterator[CheckFinding]:
         return
     off = min(told_times, key=abs)  # if one host agrees with our clock, the others are wrong
     state: CheckState = "ok" if abs(off) < _OFF_SECONDS else "warn" if abs(off) < _REFUSED_SECONDS else "fail"
-    told = "agrees with the hosts reached" if state == "ok" else f"is {abs(off):.0f} s {'slow' if off > 0 else 'fast'}"
-    yield CheckFinding("clock", state, told, "" if state == "ok" else "Let the system keep its time (NTP).")
+    text = "agrees with the hosts reached" if state == "ok" else f"is {abs(off):.0f} s {'slow' if off > 0 else 'fast'}"
+    yield CheckFinding("clock", state, text, "" if state == "ok" else "Let the system keep its time (NTP).")
 
 
 def check_lease_clock(patient: CheckContext) -> Iterator[CheckFinding]:
@@ -206,9 +206,9 @@ def check_lease_clock(patient: CheckContext) -> Iterator[CheckFinding]:
     if abs(off) < lease * _OF_A_LEASE:
         yield CheckFinding("lease clock", "ok", "agrees with the ledger's server")
     else:
-        told = f"is {abs(off):.0f} s {'slow' if off > 0 else 'fast'} of the ledger's server, and a lease is {lease:g} s"
+        text = f"is {abs(off):.0f} s {'slow' if off > 0 else 'fast'} of the ledger's server, and a lease is {lease:g} s"
         step = "Let both keep their time (NTP), or raise holds.lease_seconds: live runs could be settled as lost."
-        yield CheckFinding("lease clock", "warn", told, step)
+        yield CheckFinding("lease clock", "warn", text, step)
 
 
 def check_folder(patient: CheckContext) -> Iterator[CheckFinding]:
@@ -223,9 +223,9 @@ def check_folder(patient: CheckContext) -> Iterator[CheckFinding]:
         yield CheckFinding("data folder", "fail", f"{home} cannot be written ({error.strerror})", next_step)
         return
     state: CheckState = "fail" if free < _TOO_LITTLE_SPACE else "warn" if free < _LITTLE_SPACE else "ok"
-    told = f"{home} can be written; {free / _GIGABYTE:,.1f} GB are free"
+    text = f"{home} can be written; {free / _GIGABYTE:,.1f} GB are free"
     yield CheckFinding(
-        "data folder", state, told, "" if state == "ok" else "Free some space, or point FAREBOX_HOME elsewhere."
+        "data folder", state, text, "" if state == "ok" else "Free some space, or point FAREBOX_HOME elsewhere."
     )
 
 
@@ -250,15 +250,15 @@ def check_ledger(patient: CheckContext) -> Iterator[CheckFinding]:
         next_step = "Move it aside and restore it from a backup."
         yield CheckFinding("ledger", "fail", f"{store.place} is damaged (quick_check)", next_step)
     if dead := [*leases.dead, *leases.not_resumed]:
-        told = f"{len(dead)} held by processes that went away"
-        yield CheckFinding("holds", "warn", told, "The next run settles them; nothing is lost.")
+        text = f"{len(dead)} held by processes that went away"
+        yield CheckFinding("holds", "warn", text, "The next run settles them; nothing is lost.")
     if (pending := patient.runtime.ledger.pending) and (ends := pending.all()):
-        told = f"{plural(len(ends), 'run')} ended while the ledger could not be written"
-        yield CheckFinding("holds", "warn", told, "The next run on this machine settles them; nothing is lost.")
+        text = f"{plural(len(ends), 'run')} ended while the ledger could not be written"
+        yield CheckFinding("holds", "warn", text, "The next run on this machine settles them; nothing is lost.")
     for hold in stuck:
-        told = f"what run {hold.run_id} holds cannot be settled ({hold.fault}): its budgets stay held, other runs go on"
+        text = f"what run {hold.run_id} holds cannot be settled ({hold.fault}): its budgets stay held, other runs go on"
         step = "Update Farebox and start that run again, which settles it; otherwise report it with this line."
-        yield CheckFinding("holds", "fail", told, step)
+        yield CheckFinding("holds", "fail", text, step)
 
 
 def check_usage(patient: CheckContext) -> Iterator[CheckFinding]:
@@ -273,8 +273,8 @@ def check_usage(patient: CheckContext) -> Iterator[CheckFinding]:
     step = "Compare with the provider's bill; check the proxy or server behind its base_url."
     for name, count in refused.items():
         if count:
-            told = f"{name} reported token counts that its requests cannot have: {plural(count, 'attempt')} of its "
-            yield CheckFinding("usage", "warn", f"{told}newest {CODED:,}, each charged at its worst case", step)
+            text = f"{name} reported token counts that its requests cannot have: {plural(count, 'attempt')} of its "
+            yield CheckFinding("usage", "warn", f"{text}newest {CODED:,}, each charged at its worst case", step)
     if not any(refused.values()):
         yield CheckFinding("usage", "ok", "the token counts of all targets are plausible")
 
@@ -306,22 +306,22 @@ def check_archive(patient: CheckContext) -> Iterator[CheckFinding]:
     archive, store = patient.runtime.archive, patient.runtime.ledger.store
     try:
         segments = [] if store.is_sqlite and not Path(store.place).exists() else archive.segments()
-        told = f"{plural(len(segments), 'segment')} in {archive.folder}"
+        text = f"{plural(len(segments), 'segment')} in {archive.folder}"
         if not segments:
             yield CheckFinding("archive", "ok", "nothing is archived: every run is in the ledger")
         elif not patient.settings.replica.after_runs and not archive.folder.exists():
-            yield CheckFinding("archive", "skipped", f"{told}, which another machine has (replica.after_runs is false)")
+            yield CheckFinding("archive", "skipped", f"{text}, which another machine has (replica.after_runs is false)")
         else:
             with duckdb.connect(":memory:") as duck:
                 for segment in segments:
                     segment.glance(duck)
-            yield CheckFinding("archive", "ok", f"{told}, all there; `farebox sync --rebuild` reads every byte of them")
+            yield CheckFinding("archive", "ok", f"{text}, all there; `farebox sync --rebuild` reads every byte of them")
     except FareboxError as error:
         yield _failed("archive", error)
         return
     if any(not segment.pruned for segment in segments):
-        told = "an archiving was interrupted; nothing is lost and nothing counts twice"
-        yield CheckFinding("archive", "warn", told, "`farebox archive` finishes it.")
+        text = "an archiving was interrupted; nothing is lost and nothing counts twice"
+        yield CheckFinding("archive", "warn", text, "`farebox archive` finishes it.")
 
 
 def check_content(patient: CheckContext) -> Iterator[CheckFinding]:
@@ -333,13 +333,13 @@ def check_content(patient: CheckContext) -> Iterator[CheckFinding]:
         yield _failed("content", error)
         return
     if settings.keep:
-        told = f"kept for {settings.days} days, personal data and keys masked: {', '.join(settings.keep)}; "
+        text = f"kept for {settings.days} days, personal data and keys masked: {', '.join(settings.keep)}; "
         yield CheckFinding(
-            "content", "ok", f"{told}{plural(turns, 'turn')} in {captures.place}; `farebox content delete` deletes them"
+            "content", "ok", f"{text}{plural(turns, 'turn')} in {captures.place}; `farebox content delete` deletes them"
         )
     elif turns:
-        told = f"[content] keeps nothing any more, but {captures.place} holds {plural(turns, 'turn')}, until too old"
-        yield CheckFinding("content", "warn", told, "`farebox content delete --all`")
+        text = f"[content] keeps nothing any more, but {captures.place} holds {plural(turns, 'turn')}, until too old"
+        yield CheckFinding("content", "warn", text, "`farebox content delete --all`")
     else:
         yield CheckFinding("content", "ok", "no prompt and no answer is kept ([content] keep is empty)")
 
@@ -353,15 +353,15 @@ def check_rates(patient: CheckContext) -> Iterator[CheckFinding]:
         yield CheckFinding("rates", "warn", f"{rates.version}, which has no date, {own}", _NEWER_PRICES)
         return
     days = (today - newest).days
-    told = f"{rates.version}, newest price of {newest} ({days} days ago), {own}"
+    text = f"{rates.version}, newest price of {newest} ({days} days ago), {own}"
     if days <= _OLD_PRICES_DAYS:
-        yield CheckFinding("rates", "ok", told)
+        yield CheckFinding("rates", "ok", text)
     elif (looked := PriceLists(patient.runtime.home / "prices").newest_on()) and _recent(looked, today):
-        yield CheckFinding("rates", "ok", f"{told}; no newer list was published by {looked}")
+        yield CheckFinding("rates", "ok", f"{text}; no newer list was published by {looked}")
     elif any(not target.stand_in for target in patient.runtime.router.targets):
-        yield CheckFinding("rates", "warn", told, _NEWER_PRICES)
+        yield CheckFinding("rates", "warn", text, _NEWER_PRICES)
     else:  # no bill uses them
-        yield CheckFinding("rates", "ok", told, _NEWER_PRICES)
+        yield CheckFinding("rates", "ok", text, _NEWER_PRICES)
 
 
 def _recent(looked: date, today: date) -> bool:
@@ -371,8 +371,8 @@ def _recent(looked: date, today: date) -> bool:
 def check_time_zone(patient: CheckContext) -> Iterator[CheckFinding]:
     """The time zone in which days begin."""
     here = datetime.now(patient.settings.zone)
-    told = f"{patient.settings.timezone}: days of budgets begin at midnight there; it is {here:%H:%M} now"
-    yield CheckFinding("time zone", "ok", told)
+    text = f"{patient.settings.timezone}: days of budgets begin at midnight there; it is {here:%H:%M} now"
+    yield CheckFinding("time zone", "ok", text)
 
 
 def check_prefect() -> Iterator[CheckFinding]:
@@ -436,10 +436,10 @@ def _about_replica(found: Comparison) -> CheckFinding:
             (found.extra, "that the ledger does not have"),
             (found.changed, "changed"),
         )
-        told = [f"{plural(count, 'row')} {what}" for count, what in counts if count]
-        told += [f"older rows of {', '.join(found.older)} differ"] if found.older else []
+        text = [f"{plural(count, 'row')} {what}" for count, what in counts if count]
+        text += [f"older rows of {', '.join(found.older)} differ"] if found.older else []
         return CheckFinding(
-            "replica", "warn", f"differs from the ledger: {'; '.join(told)}", "`farebox sync --rebuild`"
+            "replica", "warn", f"differs from the ledger: {'; '.join(text)}", "`farebox sync --rebuild`"
         )
     if found.behind:
         step = "`farebox sync` brings it up to date; so does the next report."

@@ -55,8 +55,8 @@ class EconomicFinding:
 
     def to_json(self) -> dict[str, Any]:
         """As plain data."""
-        told = asdict(self)
-        return {**told, "at_stake_nano": told.pop("at_stake")}
+        message = asdict(self)
+        return {**message, "at_stake_nano": message.pop("at_stake")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +130,8 @@ def one_model(case: EconomicsContext) -> Iterator[EconomicFinding]:
             evidence,
         )
     else:
-        told = f"{len(operations)} operations at {len(models)} models; {percent(share)} went to {dearest or 'none'}"
-        yield EconomicFinding("one model", False, told, evidence=evidence)
+        message = f"{len(operations)} operations at {len(models)} models; {percent(share)} went to {dearest or 'none'}"
+        yield EconomicFinding("one model", False, message, evidence=evidence)
 
 
 def premium_for_light(case: EconomicsContext) -> Iterator[EconomicFinding]:
@@ -221,8 +221,8 @@ def unattributed(case: EconomicsContext) -> Iterator[EconomicFinding]:
             {"runs": unowned, "automations": names},
         )
     else:
-        told = "every run has an owner" if not unowned else "no run has an owner: one owner pays for all"
-        yield EconomicFinding("unattributed runs", False, told)
+        message = "every run has an owner" if not unowned else "no run has an owner: one owner pays for all"
+        yield EconomicFinding("unattributed runs", False, message)
 
 
 def cost_change(case: EconomicsContext) -> Iterator[EconomicFinding]:
@@ -234,11 +234,11 @@ def cost_change(case: EconomicsContext) -> Iterator[EconomicFinding]:
         if change is not None and change.differs and change.ratio > 1
     ]
     for trend, change, new, old in risen:
-        told = trend.sentences(until=case.now)
+        message = trend.sentences(until=case.now)
         yield EconomicFinding(
             "cost change",
             True,
-            f"{trend.automation} {trend.quality}: {told[0] if old is None else told[-1]}".removesuffix("."),
+            f"{trend.automation} {trend.quality}: {message[0] if old is None else message[-1]}".removesuffix("."),
             round(new.cost_nano * (1 - 1 / change.ratio)),
             f"`farebox report {trend.automation}` shows its operations, `farebox packaging` a price.",
             {"automation": trend.automation, "quality": trend.quality, "ratio": change.ratio},
@@ -393,19 +393,19 @@ def unreviewed_guards(case: EconomicsContext) -> Iterator[EconomicFinding]:
             counts[1] += row["reviewed"]
     blind = {guard: times for guard, (times, reviewed) in acting.items() if not reviewed}
     if blind:
-        told = ", ".join(f"{guard} ({times:,} ×)" for guard, times in sorted(blind.items()))
+        message = ", ".join(f"{guard} ({times:,} ×)" for guard, times in sorted(blind.items()))
         blocked = [row for row in case.signs.runs if row["blocked"] and row["outcomes"]]
         yield EconomicFinding(
             "guards without review",
             True,
-            f"not reviewed yet: what these guards stopped or changed: {told}",
+            f"not reviewed yet: what these guards stopped or changed: {message}",
             sum(row["charged_nano"] // row["outcomes"] * row["blocked"] for row in blocked),
             "`farebox guards review` shows them one by one; a wrong block loses an outcome.",
             {"guards": blind},
         )
     else:
-        told = "every decision of guards was reviewed" if acting else "no guard has stopped or changed anything"
-        yield EconomicFinding("guards without review", False, told)
+        message = "every decision of guards was reviewed" if acting else "no guard has stopped or changed anything"
+        yield EconomicFinding("guards without review", False, message)
 
 
 def no_limit(case: EconomicsContext) -> Iterator[EconomicFinding]:

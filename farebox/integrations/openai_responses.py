@@ -259,8 +259,8 @@ class ResponseEvents:
 
     def _event(self, kind: str, data: JSONObject) -> bytes:
         self._number += 1
-        told = {"type": kind, "sequence_number": self._number, **data}
-        return f"event: {kind}\ndata: {json.dumps(told)}\n\n".encode()
+        event = {"type": kind, "sequence_number": self._number, **data}
+        return f"event: {kind}\ndata: {json.dumps(event)}\n\n".encode()
 
 
 def _head(request: ChatRequest, answer: Answer[str] | None = None) -> JSONObject:

@@ -67,5 +67,5 @@ async def judge_answer(
         OverBudget: the run has no money left for it.
     """
     exchange = GuardInput("output", operation, automation, run_id, tuple(texts), answered_by=answered_by)
-    told = await (judge if facts is None else replace(judge, facts=facts)).judged(exchange)
-    return AnswerJudgement(told.value, told.cost_nano)
+    judgement = await (judge if facts is None else replace(judge, facts=facts)).judged(exchange)
+    return AnswerJudgement(judgement.value, judgement.cost_nano)

@@ -106,10 +106,10 @@ def audit_answer(turn_id: str) -> Audited:
     run_id, names = current_step().run_id, {"automation": turn.automation, "operation": turn.operation}
     started = time.perf_counter_ns()
     try:
-        told = runtime.engine.loop.run(judge_answer(judge, texts, run_id=run_id, answered_by=by, **names))
+        judged = runtime.engine.loop.run(judge_answer(judge, texts, run_id=run_id, answered_by=by, **names))
     except UNJUDGED:
         return seen
-    found = seen.model_copy(update={"outcome": told.outcome, "rule": told.rule, "cost_nano": told.cost_nano})
+    found = seen.model_copy(update={"outcome": judged.outcome, "rule": judged.rule, "cost_nano": judged.cost_nano})
     _record(runtime, turn, judge, found, (time.perf_counter_ns() - started) // 1000)
     return found
 
@@ -117,23 +117,23 @@ def audit_answer(turn_id: str) -> Audited:
 def audit_page(found: Sequence[Audited], left_out: int) -> tuple[Audit, str]:
     """The audit in figures, and as a page of Markdown for Prefect."""
     judged = [one for one in found if one.outcome != "unknown"]
-    told = Audit(
+    audit = Audit(
         audited=len(judged),
         failed=sum(one.outcome == "fail" for one in judged),
         unknown=len(found) - len(judged),
         left_out=left_out,
         cost_nano=sum(one.cost_nano for one in found),
     )
-    return told, "\n\n".join(_lines(told, judged)) + "\n"
+    return audit, "\n\n".join(_lines(audit, judged)) + "\n"
 
 
-def _lines(told: Audit, judged: Sequence[Audited]) -> Iterator[str]:
+def _lines(audit: Audit, judged: Sequence[Audited]) -> Iterator[str]:
     yield "# Audit of answers"
-    yield f"{plural(told.audited, 'answer')} judged, {told.failed} failed, {format_money(told.cost_nano)}."
-    if told.unknown:
-        yield f"{told.unknown} could not be judged."
-    if told.left_out:
-        yield f"{told.left_out} more were due than one audit takes."
+    yield f"{plural(audit.audited, 'answer')} judged, {audit.failed} failed, {format_money(audit.cost_nano)}."
+    if audit.unknown:
+        yield f"{audit.unknown} could not be judged."
+    if audit.left_out:
+        yield f"{audit.left_out} more were due than one audit takes."
     drawn = [one for one in judged if not one.flagged]
     if drawn:
         bad = sum(one.outcome == "fail" for one in drawn)

@@ -60,10 +60,12 @@ async def _judged(judge: JudgeGuard, labelled: Sequence[Labelled], run_id: str) 
     async def one(row: Labelled) -> Labelled:
         async with room:
             try:
-                told = await judge_answer(judge, (row.answer or "",), run_id=run_id, automation=NAME, facts=row.facts)
+                verdict = await judge_answer(
+                    judge, (row.answer or "",), run_id=run_id, automation=NAME, facts=row.facts
+                )
             except UNJUDGED:
                 return row
-            return replace(row, judged=told.outcome)
+            return replace(row, judged=verdict.outcome)
 
     tasks = [asyncio.ensure_future(one(row)) for row in labelled]
     try:

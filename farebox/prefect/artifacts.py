@@ -60,8 +60,8 @@ def _warning(run_id: str, what: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:  # noqa: BLE001 - whatever it is
-        told = str(error) if isinstance(error, FareboxError) else f"{type(error).__name__}: {error}"
-        _warn(run_id, f"{what}: {told}")
+        text = str(error) if isinstance(error, FareboxError) else f"{type(error).__name__}: {error}"
+        _warn(run_id, f"{what}: {text}")
 
 
 def _warn(run_id: str, text: str) -> None:
@@ -69,10 +69,10 @@ def _warn(run_id: str, text: str) -> None:
     from prefect.exceptions import MissingContextError
     from prefect.logging import get_run_logger
 
-    told = ("After the end of run %s: %s", run_id, text)
-    _logger.info(*told)  # for the command line, which shows no log of Prefect's
+    record = ("After the end of run %s: %s", run_id, text)
+    _logger.info(*record)  # for the command line, which shows no log of Prefect's
     with suppress(MissingContextError):
-        get_run_logger().warning(*told)
+        get_run_logger().warning(*record)
 
 
 def report_of(runtime: Runtime, run_id: str) -> RunReport:
@@ -219,11 +219,11 @@ class _Progress:
 
         # Their stubs know only the form that is a coroutine around an async flow: that one would publish nothing.
         prefect: Any = artifacts
-        percent, told = self._percent(), self._told()
+        percent, text = self._percent(), self._told()
         if self._artifact is None:
-            self._artifact = prefect.create_progress_artifact(percent, key=self._key, description=told, _sync=True)
+            self._artifact = prefect.create_progress_artifact(percent, key=self._key, description=text, _sync=True)
         else:
-            prefect.update_progress_artifact(self._artifact, percent, description=told, _sync=True)
+            prefect.update_progress_artifact(self._artifact, percent, description=text, _sync=True)
 
     def _percent(self) -> float:
         if self._completed:

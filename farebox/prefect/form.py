@@ -40,10 +40,10 @@ def priced_form(runtime: Runtime, flow: Flow[..., Any], parameters: Mapping[str,
     except ConfigError:
         return schema
     try:
-        told = _told(runtime, automation, with_defaults(flow, dict(parameters)), schema.properties)
+        texts = _told(runtime, automation, with_defaults(flow, dict(parameters)), schema.properties)
     except FareboxError as error:  # a plan that cannot be resolved for these parameters is the run's to refuse
-        told = dict.fromkeys(list(schema.properties)[:1], f"No price is available: {escape_markdown(error.message)}")
-    for name, text in told.items():
+        texts = dict.fromkeys(list(schema.properties)[:1], f"No price is available: {escape_markdown(error.message)}")
+    for name, text in texts.items():
         field = schema.properties[name]
         field["description"] = "\n\n".join(filter(None, [field.get("description", "").strip(), text]))
     return schema
@@ -57,35 +57,35 @@ def _told(
     def quoted(**changed: Any) -> Quote:
         return price_run(runtime, automation, given | changed).quote
 
-    told = {}
+    texts = {}
     now = quoted()
     if "quality" in properties:
-        told["quality"] = _compared(quoted(quality="fast"), quoted(quality="best"))
+        texts["quality"] = _compared(quoted(quality="fast"), quoted(quality="best"))
     if "due" in properties:
-        told["due"] = _by_due_time(runtime, automation, given, now)
+        texts["due"] = _by_due_time(runtime, automation, given, now)
     for name in sorted(automation.plan.plan.drivers() & properties.keys() - {"quality"}):
         value = given.get(name)
         if isinstance(value, int) and not isinstance(value, bool):
             more = quoted(**{name: value + 1}).point - now.point
-            told[name] = (
+            texts[name] = (
                 f"Drives the cost: {about(now.p50)} at {value}, {about(more)} for one more."
                 if more > 0
                 else f"Drives the cost: {about(now.p50)} at {value}; one more adds nothing at present."
             )
         else:
-            told[name] = f"Drives the cost: {about(now.p50)} as it is set here."
-    return told
+            texts[name] = f"Drives the cost: {about(now.p50)} as it is set here."
+    return texts
 
 
 def _by_due_time(runtime: Runtime, automation: Automation, given: dict[str, Any], now: Quote) -> str:
     """What the due time may be, and ``Now ≈ $0.31 · due in a day ≈ $0.16``."""
     text = given.get("due") or automation.due
     usual = escape_markdown(str(text)) if text else "as soon as possible"
-    told = f"For example 6h, 07:00 or 2026-11-30T07:00; if left empty: {usual}. Now {about(now.p50)}"
+    example = f"For example 6h, 07:00 or 2026-11-30T07:00; if left empty: {usual}. Now {about(now.p50)}"
     later = price_run(runtime, automation, given, due_at=now_us() + _A_DAY_US)
     if later.expected is None or later.quote.p50 >= now.p50:
-        return f"{told}, and no less later."
-    return f"{told} · due in a day {about(later.quote.p50)}, done {expected_words(later.expected)}."
+        return f"{example}, and no less later."
+    return f"{example} · due in a day {about(later.quote.p50)}, done {expected_words(later.expected)}."
 
 
 def _compared(fast: Quote, best: Quote) -> str:

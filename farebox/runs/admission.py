@@ -675,7 +675,7 @@ class AdmittedRun:
     def _keep(self, end: PendingEnd, fault: LedgerError) -> str:
         """Keep an end that the ledger cannot take; a sentence about it."""
         ended = "was suspended" if end.outcome is None else f"ended as {end.outcome}"
-        told = f"Run {end.run_id} {ended}, but the ledger cannot take that now"
+        message = f"Run {end.run_id} {ended}, but the ledger cannot take that now"
         cause = fault.message.rstrip(".")
         pending = self._runtime.ledger.pending
         if pending is not None:
@@ -684,8 +684,8 @@ class AdmittedRun:
             except OSError as error:
                 cause = f"{cause}; {pending.folder}: {error.strerror}"
             else:
-                return f"{told} ({cause}). The next run on this machine writes it down; nothing need be repeated."
-        return f"{told} ({cause}). Its hold ends as lost with its lease; what it did need not be repeated."
+                return f"{message} ({cause}). The next run on this machine writes it down; nothing need be repeated."
+        return f"{message} ({cause}). Its hold ends as lost with its lease; what it did need not be repeated."
 
     def _tell(self, outcome: str, settled: Settled) -> None:
         for watcher in tuple(self._runtime.watchers):

@@ -272,8 +272,8 @@ def _zone(name: str) -> ZoneInfo | None:
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        told = f"The due time names the time zone {name[:_SHOWN]!r}, which there is not."
-        raise UsageError(told, next_step="Write one like Europe/Madrid.") from None
+        message = f"The due time names the time zone {name[:_SHOWN]!r}, which there is not."
+        raise UsageError(message, next_step="Write one like Europe/Madrid.") from None
 
 
 def _zone_of(clock: time) -> ZoneInfo | None:

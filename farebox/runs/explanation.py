@@ -115,9 +115,9 @@ def explain(
         near = get_close_matches(operation, planned, 1)
         hint = f"Did you mean {near[0]!r}?" if near else f"It has: {', '.join(planned)}."
         raise UsageError(f"{automation.name} has no operation {operation[:60]!r}.", next_step=hint)
-    told = _Teller(runtime, automation, quality, economic, prompt)
-    operations = [told.operation(step) for name, step in planned.items() if operation in {None, name}]
-    warnings = tuple(f"{told[0].upper()}{told[1:]}. {next_step}" for told, next_step in warnings_of(runtime.router))
+    text = _Teller(runtime, automation, quality, economic, prompt)
+    operations = [text.operation(step) for name, step in planned.items() if operation in {None, name}]
+    warnings = tuple(f"{text[0].upper()}{text[1:]}. {next_step}" for text, next_step in warnings_of(runtime.router))
     return Explanation(automation.name, quality, economic, tuple(operations), warnings)
 
 

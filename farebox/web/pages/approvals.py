@@ -20,8 +20,8 @@ def view(site: Site, asked: PageRequest) -> View:
     decided = decided_approvals(site.replica, automation=asked.given("automation"))
     sections = []
     if waiting:
-        told = "Decide in the Prefect UI: open the run and choose Resume; or in the terminal that started it."
-        sections.append(Section("Waiting for a decision", (told,), grid=_waiting(site, waiting)))
+        text = "Decide in the Prefect UI: open the run and choose Resume; or in the terminal that started it."
+        sections.append(Section("Waiting for a decision", (text,), grid=_waiting(site, waiting)))
     if decided:
         sections.append(Section("Decided", grid=approvals_grid(site, decided)))
     page = Page(

@@ -35,8 +35,8 @@ def view(site: Site, asked: PageRequest) -> View:
     audits, decided = quote_audits(site.replica, name), decided_approvals(site.replica, automation=name, most=_DECIDED)
     page, more = page_of(found), [Section("Latest runs", grid=runs_grid(site, latest, of_one=True))]
     if audits:
-        told = tuple(f"{one.quality}: {warning}." for one in audits for warning in one.warnings)
-        more.append(Section("Quotes against actual cost", told, grid=audits_grid(audits)))
+        warnings = tuple(f"{one.quality}: {warning}." for one in audits for warning in one.warnings)
+        more.append(Section("Quotes against actual cost", warnings, grid=audits_grid(audits)))
         if any(one.sizes for one in audits):
             more.append(Section("Quotes by size", grid=sizes_grid(audits)))
     if decided:

@@ -32,8 +32,8 @@ def view(site: Site, asked: PageRequest) -> View:
         lead=() if known else ("No automation has run yet. Try “farebox demo”.",),
         sections=tuple(sections),
     )
-    told = [part for name in ("real", "sandbox") if (part := found.to_json()[name]) is not None]
-    lines = [{"sandbox": part["stand_in"], **one} for part in told for one in part["automations"]]
+    kinds = [part for name in ("real", "sandbox") if (part := found.to_json()[name]) is not None]
+    lines = [{"sandbox": part["stand_in"], **one} for part in kinds for one in part["automations"]]
     return View(page, {"known": known, "automations": lines}, links=site.periods(since, "automations"))
 
 

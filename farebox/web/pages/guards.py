@@ -40,8 +40,8 @@ def view(site: Site, asked: PageRequest) -> View:
         rows = tuple((reason.replace("_", " "), f"{turns:,}") for reason, turns in found.stopped.items())
         sections.append(Section("Why turns were stopped", grid=Grid(("reason", "turns"), rows)))
     if queue:
-        told = f"The newest {len(queue):,} that nobody has reviewed; “farebox guards review” shows them one by one."
-        sections.append(Section("To review", (told,), grid=_queue(site, queue)))
+        text = f"The newest {len(queue):,} that nobody has reviewed; “farebox guards review” shows them one by one."
+        sections.append(Section("To review", (text,), grid=_queue(site, queue)))
     if found.leaks:
         sections.append(Section("Answers that would have leaked personal data", grid=_queue(site, found.leaks)))
     reviewed = sum(one.reviewed for one in found.guards)

@@ -20,8 +20,8 @@ def view(site: Site, asked: PageRequest) -> View:
     lead = warnings or (("Every p95 that can be judged is honest.",) if found else ("No run has ended yet.",))
     sections = []
     if found:
-        told = f"An honest p95 covers 93 to 97 % of runs; fewer than {ENOUGH} runs are not enough to judge."
-        sections.append(Section("By automation", (told,), grid=audits_grid(found)))
+        text = f"An honest p95 covers 93 to 97 % of runs; fewer than {ENOUGH} runs are not enough to judge."
+        sections.append(Section("By automation", (text,), grid=audits_grid(found)))
     if any(one.sizes for one in found):
         sections.append(
             Section(

@@ -85,15 +85,15 @@ def _grid(site: Site, lines: list[dict[str, Any]]) -> Grid:
     heads = ("target", "model", "tier", "circuit", "until", "last attempt", "last attempts failed", "p50")
     rows = []
     for line in lines:
-        health, told, until = line["health"], "in service", ""
+        health, state, until = line["health"], "in service", ""
         if line["circuit"] != "closed":
             until = moment(line["open_until"].astimezone(site.zone))
-            told = f"{_STATES[line['circuit']]}: {(line['reason'] or '').replace('_', ' ')}"
+            state = f"{_STATES[line['circuit']]}: {(line['reason'] or '').replace('_', ' ')}"
         last = UNKNOWN if health is None else moment(datetime.fromisoformat(health["last_at"]).astimezone(site.zone))
         failed = UNKNOWN if health is None else f"{health['failed']} of {health['attempts']}"
         took = UNKNOWN if health is None else duration(health["p50_us"])
         model = f"{line['provider']} {line['model']}"
-        rows.append((line["target"], model, line["tier"].replace("_", " "), told, until, last, failed, took))
+        rows.append((line["target"], model, line["tier"].replace("_", " "), state, until, last, failed, took))
     return Grid(heads, tuple(rows), 6)
 
 

@@ -221,9 +221,9 @@ class _Tree:
         notes += [f"waited {duration(turn.waited_us)}"] if turn.waited_us else []
         notes += [f"saved {format_money(turn.saved_nano)}"] if turn.saved_nano else []
         events = self._guards.get(turn.turn_id, [])
-        told = [one for one in events if one.action != "allow"]
-        allowed = len(events) - len(told)
-        children = [*map(self._attempt, turn.attempts), *map(self._guard, told)]
+        shown = [one for one in events if one.action != "allow"]
+        allowed = len(events) - len(shown)
+        children = [*map(self._attempt, turn.attempts), *map(self._guard, shown)]
         if allowed:
             children.append(Node("guards", "decided allow", plural(allowed, "check"), "good"))
         return Node(
