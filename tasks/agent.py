@@ -248,9 +248,9 @@ class Agent:
                 if self.calls_per_reply <= in_step
                 else f"at most {self.calls_per_step} calls are made for one task, and they are used up"
             )
-            told = f"Not called: {limit}. {len(left_out)} of {len(asked)} calls were left out. "
-            told += "Ask again for those that matter most." if self.calls_per_reply <= in_step else "Answer now."
-            results.append(ToolResultPart(left_out[0].id, told, is_error=True))
+            message = f"Not called: {limit}. {len(left_out)} of {len(asked)} calls were left out. "
+            message += "Ask again for those that matter most." if self.calls_per_reply <= in_step else "Answer now."
+            results.append(ToolResultPart(left_out[0].id, message, is_error=True))
             kept = kept[: next(place for place, part in enumerate(kept) if part is left_out[0]) + 1]
         return [Message("assistant", kept), Message("tool", tuple(results))]
 
@@ -258,8 +258,8 @@ class Agent:
         """What a tool says to a call, or that the turn's time was up before it was over."""
         left = ends - time.monotonic()
         if left <= 0:
-            told = "Not called: the time for this turn is up. Ask for less, or answer with what you have."
-            return ToolResultPart(call.id, told, is_error=True)
+            message = "Not called: the time for this turn is up. Ask for less, or answer with what you have."
+            return ToolResultPart(call.id, message, is_error=True)
         tool = tools.get(call.name)
         if tool is None:
             return ToolResultPart(call.id, f"There is no tool {call.name!r}.", is_error=True)
@@ -271,9 +271,9 @@ class Agent:
         except TimeoutError:
             if not limit.expired():
                 raise  # the tool's own
-        told = "The tool was not done when the time for this turn was up. Answer with what you have."
-        await made.told(told)
-        return ToolResultPart(call.id, told, is_error=True)
+        message = "The tool was not done when the time for this turn was up. Answer with what you have."
+        await made.keep_message(message)
+        return ToolResultPart(call.id, message, is_error=True)
 
     async def _call(self, tool: AgentTool, call: ToolCallPart, made: _Made) -> ToolResultPart:
         """The result of a tool call, or the message for a call that cannot be made."""
@@ -287,14 +287,14 @@ class Agent:
         except OverBudget as refused:
             if not self.tell_remaining or isinstance(refused, BudgetClosed):
                 raise
-            await made.told(OUT_OF_BUDGET)
+            await made.keep_message(OUT_OF_BUDGET)
             return ToolResultPart(call.id, OUT_OF_BUDGET, is_error=True)
         except (ValueError, LookupError) as error:
-            told = str(error) if isinstance(error, ToolError) else f"{type(error).__name__}: {error}"
-            await made.told(told)
-            return ToolResultPart(call.id, told, is_error=True)
-        if outcome.told is not None:
-            return ToolResultPart(call.id, outcome.told, is_error=True)
+            message = str(error) if isinstance(error, ToolError) else f"{type(error).__name__}: {error}"
+            await made.keep_message(message)
+            return ToolResultPart(call.id, message, is_error=True)
+        if outcome.message is not None:
+            return ToolResultPart(call.id, outcome.message, is_error=True)
         return ToolResultPart(call.id, _result(outcome.value, tool.name))
 
 
@@ -308,10 +308,10 @@ class _Made:
         """Note that it is made."""
         self.call = call
 
-    async def told(self, text: str) -> None:
+    async def keep_message(self, text: str) -> None:
         """Keep the message for the model."""
         if self.call is not None:
-            await asyncio.to_thread(self.call.told, text)
+            await asyncio.to_thread(self.call.keep_message, text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -262,7 +262,7 @@ def current_step() -> StepContext:
     return found
 
 
-def _rebuilt(told: RunContext) -> RunContext:
+def _rebuilt(given: RunContext) -> RunContext:
     """The run in a process that is not the flow's, and the personal values given here before. Outside a flow run it has
     no id yet: the first turn opens an ad-hoc run.
     """
@@ -270,8 +270,8 @@ def _rebuilt(told: RunContext) -> RunContext:
 
     found = rebuilt_context()
     if found is None:
-        return replace(told, execution=None)
-    return replace(found, known=(*found.known, *told.known), pin=told.pin)
+        return replace(given, execution=None)
+    return replace(found, known=(*found.known, *given.known), pin=given.pin)
 
 
 class Completable(Protocol):

@@ -180,9 +180,9 @@ def _generator_inside(function: Callable[..., Any], step: Step) -> Callable[...,
     return run
 
 
-async def _off_loop(place: StepContext, *told: Any, failed: bool = False) -> None:
+async def _off_loop(place: StepContext, *outcome: Any, failed: bool = False) -> None:
     if place.keep is not None:  # a thread is not asked for nothing
-        await asyncio.to_thread(place.ended, *told, failed=failed)
+        await asyncio.to_thread(place.ended, *outcome, failed=failed)
 
 
 def adopt_signature(wrapper: Callable[..., Any], function: Callable[..., Any]) -> None:

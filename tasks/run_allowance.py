@@ -25,7 +25,7 @@ OUT_OF_BUDGET: Final = "Not called: it exceeds the budget of this run. Answer wi
 class Allowance(NamedTuple):
     """What a run has left: as text for its model, and in nano-dollars; ``None`` where no budget limits it."""
 
-    told: str
+    message: str
     money_nano: Nano | None
 
     def enough(self, engine: Engine, *turns: TurnRequest[Any]) -> bool:
@@ -60,4 +60,4 @@ async def allowance_in(engine: Engine, messages: Sequence[Message], left: Callab
 
 def with_allowance(messages: Sequence[Message], allowance: Allowance) -> tuple[Message, ...]:
     """The messages, and behind them what is left."""
-    return (*messages, Message("user", (TextPart(allowance.told),)))
+    return (*messages, Message("user", (TextPart(allowance.message),)))

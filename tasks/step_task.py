@@ -55,8 +55,8 @@ class StepTask(Task[P, R]):
         run = current_run()
         if run.run_id:
             names = inspect.signature(self.fn).parameters
-            told = personal_values({**dict(zip(names, args, strict=False)), **kwargs})
-            run_values.note(run.values_of, told)
+            values = personal_values({**dict(zip(names, args, strict=False)), **kwargs})
+            run_values.note(run.values_of, values)
 
     def _patient(self) -> Task[Any, Any]:
         """The task without its time-out in a run with a due time, which may wait for batches in it; a request that is

@@ -77,10 +77,10 @@ def tool_rules(function: Any) -> ToolRules:
 
 @dataclass(frozen=True, slots=True)
 class ToolOutcome:
-    """What a call gave back; ``told`` is the message to the model if there is no result."""
+    """What a call gave back; ``message`` is the one to the model if there is no result."""
 
     value: Any = field(default=None, repr=False)
-    told: str | None = field(default=None, repr=False)
+    message: str | None = field(default=None, repr=False)
     replayed: bool = False
 
 
@@ -137,8 +137,8 @@ class ToolCall:
         self._entry_id = entry.entry_id
         if decided == "skip":
             self._answers.journal.reopen(entry.entry_id).result()
-            self._finish(ToolOutcome(told=SKIPPED))
-            return ToolOutcome(told=SKIPPED, replayed=True)
+            self._finish(ToolOutcome(message=SKIPPED))
+            return ToolOutcome(message=SKIPPED, replayed=True)
         raise interrupted(self._place.run_id, self._rules.name, asked=decided == "ask", returned=entry.state == "done")
 
     def begin(self) -> None:
@@ -163,9 +163,9 @@ class ToolCall:
         """Keep what it gave back."""
         self._finish(ToolOutcome(value))
 
-    def told(self, text: str) -> None:
+    def keep_message(self, text: str) -> None:
         """Keep the message to the model in place of a result: that its arguments were refused, or its time was up."""
-        self._finish(ToolOutcome(told=text))
+        self._finish(ToolOutcome(message=text))
 
     def raised(self, error: Exception) -> None:
         """It ended by an exception: a retry makes it again. What an agent tells its model of one, it keeps itself."""
@@ -271,18 +271,18 @@ def _key(name: str, arguments: Mapping[str, Any], by: str) -> str | None:
     from pydantic_core import PydanticSerializationError, to_json
 
     try:
-        told = to_json(dict(arguments))
-        told = json.dumps(json.loads(told), sort_keys=True).encode()
+        text = to_json(dict(arguments))
+        text = json.dumps(json.loads(text), sort_keys=True).encode()
     except (PydanticSerializationError, ValueError, RecursionError):
         _log.warning("Calls of the tool %s are not kept: JSON cannot hold its arguments.", name)
         return None
-    return hashlib.sha256(f"{by} {name} ".encode() + told).hexdigest()[:40]
+    return hashlib.sha256(f"{by} {name} ".encode() + text).hexdigest()[:40]
 
 
 def _written(outcome: ToolOutcome, rules: ToolRules) -> bytes | None:
     """An outcome as bytes from which it can be read again as it was; ``None`` where that cannot be."""
-    if outcome.told is not None:
-        return json_text({"told": outcome.told}).encode("utf-8", "surrogatepass")
+    if outcome.message is not None:
+        return json_text({"told": outcome.message}).encode("utf-8", "surrogatepass")
     value = outcome.value
     if _is_part(value) or (isinstance(value, tuple) and value and all(map(_is_part, value))):
         parts = [_part(part) for part in (value if isinstance(value, tuple) else (value,))]
@@ -305,7 +305,7 @@ def _written(outcome: ToolOutcome, rules: ToolRules) -> bytes | None:
 def _read(value: bytes, rules: ToolRules) -> ToolOutcome:
     kept = json.loads(value.decode("utf-8", "surrogatepass"))
     if "told" in kept:
-        return ToolOutcome(told=kept["told"], replayed=True)
+        return ToolOutcome(message=kept["told"], replayed=True)
     if "parts" in kept:
         parts = tuple(_part_of(part) for part in kept["parts"])
         return ToolOutcome(parts[0] if kept["one"] else parts, replayed=True)

@@ -166,9 +166,9 @@ class AnthropicBatchClient(HttpBatchClient):
         cancelled, expired = count(counts.get("canceled")) or 0, count(counts.get("expired")) or 0
         failed = (count(counts.get("errored")) or 0) + cancelled + expired
         state: BatchState = "cancelled" if cancelled else "expired" if expired else "ended"
-        told = BatchCounts(_total(batch), count(counts.get("succeeded")), failed)
+        tally = BatchCounts(_total(batch), count(counts.get("succeeded")), failed)
         archived = GONE.fault if batch.get("archived_at") is not None else None
-        return BatchStatus(state, told, archived, _moment(batch.get("ended_at")))
+        return BatchStatus(state, tally, archived, _moment(batch.get("ended_at")))
 
 
 def _call(target: Target, method: Method, path: str, body: bytes = b"") -> HttpRequest:
@@ -197,9 +197,9 @@ def _result(target: Target, row: bytes) -> LineResult | None:
         case "succeeded":
             return decoded(target, line_id, OK, encode(result.get("message")))
         case "errored":
-            told = obj(result.get("error"))
-            error = obj(told.get("error")) or told  # bare, as older libraries have it
-            body = encode({"type": "error", "error": error, "request_id": told.get("request_id")})
+            envelope = obj(result.get("error"))
+            error = obj(envelope.get("error")) or envelope  # bare, as older libraries have it
+            body = encode({"type": "error", "error": error, "request_id": envelope.get("request_id")})
             return decoded(target, line_id, _STATUSES.get(text(error.get("type")), 500), body)
         case "canceled":
             return not_run(line_id, "cancelled", "batch_canceled")

@@ -203,8 +203,8 @@ class BatchCallFailed(Exception):
         why = self.failure
         signs = [f"status {why.status}"] if why.status is not None else []
         signs += [f"code {why.code}"] if why.code else []
-        told = f" ({', '.join(signs)})" if signs else ""
-        return f"The batch API of {self.provider} failed at {self.call!r}: {why.kind.replace('_', ' ')}{told}"
+        details = f" ({', '.join(signs)})" if signs else ""
+        return f"The batch API of {self.provider} failed at {self.call!r}: {why.kind.replace('_', ' ')}{details}"
 
 
 class BatchNotEnded(Exception):

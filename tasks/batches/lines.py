@@ -172,8 +172,8 @@ def left(matched: Matched, status: BatchStatus, *, gone: bool, succeeded: int) -
 
     They may be billed where the results are gone or damaged, or fewer than the ``succeeded`` that the provider counts.
     """
-    told = status.counts.succeeded
-    billed = gone or bool(matched.tally.damaged) or (told is not None and told > succeeded)
+    reported = status.counts.succeeded
+    billed = gone or bool(matched.tally.damaged) or (reported is not None and reported > succeeded)
     code = "batch_retention_over" if gone else f"batch_{status.state}"
     for line_id in matched.missing:
         yield LineResult(line_id, "missing", failure=failure("server_error", code=code, maybe_billed=billed))

@@ -78,8 +78,8 @@ def verify_webhook(
     keys = [_key(secret) for secret in ([secrets] if isinstance(secrets, str) else secrets)]
     if not keys:
         raise ValueError("verifying a webhook needs at least one secret")
-    told = lower(headers)
-    notice_id, timestamp, signatures = (told.get(f"webhook-{name}", "") for name in ("id", "timestamp", "signature"))
+    lowered = lower(headers)
+    notice_id, timestamp, signatures = (lowered.get(f"webhook-{name}", "") for name in ("id", "timestamp", "signature"))
     if not notice_id or not signatures or not _TIMESTAMP.fullmatch(timestamp):
         raise WebhookRefused("webhook-id, webhook-timestamp or webhook-signature is missing or malformed")
     if len(body) > LARGEST_NOTICE:
@@ -109,8 +109,8 @@ def signed_webhook(notice_id: str, timestamp: int, body: bytes, secret: str) -> 
 
 
 def _notice(notice_id: str, body: bytes) -> BatchNotice | None:
-    told = obj(parse(body))
-    event, batch_id = text(told.get("type")), text(obj(told.get("data")).get("id"))
+    notice = obj(parse(body))
+    event, batch_id = text(notice.get("type")), text(obj(notice.get("data")).get("id"))
     if not event:
         raise WebhookRefused("the body is not an event")
     if not _EVENT.fullmatch(event):

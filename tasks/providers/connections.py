@@ -95,13 +95,13 @@ def transport(session: Callable[[], aiohttp.ClientSession], proxy: str | None, c
 async def connect(way: AiohttpTransport, url: str, seconds: float) -> None:
     """Open a connection and leave it in the pool."""
     timeout = {"connect": seconds, "read": seconds, "write": seconds, "pool": seconds}
-    told = _ONLY_CONNECT.set(True)
+    token = _ONLY_CONNECT.set(True)
     try:
         await way.handle_async_request(httpx.Request("POST", url, extensions={"timeout": timeout}))
     except _Connected:
         return
     finally:
-        _ONLY_CONNECT.reset(told)
+        _ONLY_CONNECT.reset(token)
 
 
 async def _as_written(request: Any, handler: Any) -> Any:

@@ -180,10 +180,10 @@ def _identifier(value: object) -> str | None:
 
 def _told_to_retry(headers: Mapping[str, str], usual: bool, *, certain: bool) -> bool:  # noqa: FBT001
     """``x-should-retry`` outranks what a status usually means; its yes does not outrank a code that rules it out."""
-    told = headers.get("x-should-retry", "").strip().lower()
-    if told == "false":
+    header = headers.get("x-should-retry", "").strip().lower()
+    if header == "false":
         return False
-    return usual or (told == "true" and not certain)
+    return usual or (header == "true" and not certain)
 
 
 def _kind(rules: FailureRules, signs: _Signs) -> tuple[FailureKind, bool]:

@@ -36,10 +36,10 @@ def served_tier(word: str | None) -> str | None:
     >>> served_tier("on_demand"), served_tier("PRIORITY"), served_tier("scale"), served_tier("auto")
     ('standard', 'priority', 'scale', None)
     """
-    if not word or (told := word.strip().lower()) in _UNTOLD:
+    if not word or (tier := word.strip().lower()) in _UNTOLD:
         return None
-    told = told.removeprefix(_PREFIX)
-    return _SERVED.get(told, told)
+    tier = tier.removeprefix(_PREFIX)
+    return _SERVED.get(tier, tier)
 
 
 def asked_word(features: ProviderFeatures, request: ModelRequest) -> str | None:

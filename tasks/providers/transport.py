@@ -181,11 +181,11 @@ class Transport:
             return await connections.handle_async_request(posted)
         from tasks.providers.connections import CONNECTED
 
-        told = CONNECTED.set(connected)
+        token = CONNECTED.set(connected)
         try:
             return await connections.handle_async_request(posted)
         finally:
-            CONNECTED.reset(told)
+            CONNECTED.reset(token)
 
     def _find_way(self, url: str, ca_file: str) -> tuple[httpx.URL, AiohttpTransport]:
         """The address, parsed once, and the connections that lead there: past the proxy or through it."""
@@ -220,8 +220,8 @@ def _read_once(headers: httpx.Headers) -> dict[str, str]:
     """Headers by their names in lower case, those of one name as one: httpx decodes them at each look."""
     found: dict[str, str] = {}
     for name, value in headers.raw:
-        key, told = name.decode("latin-1").lower(), _decoded(value)
-        found[key] = f"{found[key]}, {told}" if key in found else told
+        key, text = name.decode("latin-1").lower(), _decoded(value)
+        found[key] = f"{found[key]}, {text}" if key in found else text
     return found
 
 

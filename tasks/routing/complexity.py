@@ -88,7 +88,7 @@ class PromptFeatures:
 class _Scale(NamedTuple):
     """Up to ``free`` a feature adds nothing, from ``full`` on all its ``points``, between them its share."""
 
-    told: str
+    reason: str
     free: int
     full: int
     points: float
@@ -131,7 +131,7 @@ def rate(features: PromptFeatures) -> Complexity:
     counted = {name: getattr(features, name) for name in _SCALES}
     points = {name: _points(counted[name], scale) for name, scale in _SCALES.items()}
     weightiest = sorted((name for name in points if points[name]), key=lambda name: -points[name])
-    reasons = tuple(f"{_SCALES[name].told.format(f'{counted[name]:,}')} (+{points[name]:.2f})" for name in weightiest)
+    reasons = tuple(f"{_SCALES[name].reason.format(f'{counted[name]:,}')} (+{points[name]:.2f})" for name in weightiest)
     return Complexity(round(min(1.0, sum(points.values())), 4), reasons)
 
 

@@ -335,25 +335,25 @@ def describe(route: Route) -> list[dict[str, Any]]:
 
 def _described(candidate: Candidate) -> dict[str, Any]:
     target = candidate.target
-    told: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "target": target.name,
         "provider": target.provider,
         "model": target.model,
         "reason": candidate.reason,
     }
     if candidate.economic is not None:
-        told["economic"] = candidate.economic
+        fields["economic"] = candidate.economic
     if candidate.percent is not None:
-        told["percent"] = candidate.percent
+        fields["percent"] = candidate.percent
     if candidate.lock is not None:
-        told["lock"] = candidate.lock
+        fields["lock"] = candidate.lock
     if candidate.thinking:
-        told["thinking"] = candidate.thinking
+        fields["thinking"] = candidate.thinking
     if candidate.service_tier is not None and candidate.service_tier != STANDARD:
-        told["service_tier"] = candidate.service_tier
+        fields["service_tier"] = candidate.service_tier
     if candidate.live_percent:
-        told["live_percent"] = candidate.live_percent
-    return told
+        fields["live_percent"] = candidate.live_percent
+    return fields
 
 
 def economic_reason(routes: Mapping[str, Sequence[Mapping[str, Any]]]) -> str | None:
@@ -367,14 +367,14 @@ def warnings_of(router: Router) -> list[tuple[str, str]]:
     providers = sorted({target.provider for target in router.targets})
     found = []
     if len(domains) == 1:
-        told = f"all targets share one failure domain ({domains[0]}): one outage stops everything"
-        found.append((told, "Add a target of another provider or region."))
+        warning = f"all targets share one failure domain ({domains[0]}): one outage stops everything"
+        found.append((warning, "Add a target of another provider or region."))
     elif len(providers) == 1:
-        told = f"all targets are of {providers[0]}: one account's trouble stops everything"
-        found.append((told, "Add a target of another provider."))
+        warning = f"all targets are of {providers[0]}: one account's trouble stops everything"
+        found.append((warning, "Add a target of another provider."))
     if not any(target.tier == "premium" for target in router.targets):
-        told = "no target is premium: quality=best and answers of poor quality have nothing to rise to"
-        found.append((told, 'Give a stronger model tier = "premium".'))
+        warning = "no target is premium: quality=best and answers of poor quality have nothing to rise to"
+        found.append((warning, 'Give a stronger model tier = "premium".'))
     return found
 
 

@@ -89,11 +89,11 @@ class _Call:
 
     @property
     def headers(self) -> dict[str, str]:
-        told = self.service_tier if self.dialect.provider == "gemini" else ""
+        tier = self.service_tier if self.dialect.provider == "gemini" else ""
         return {
             **LABEL,
             self.dialect.id_header: self.request_id,
-            **({"x-gemini-service-tier": told} if told else {}),
+            **({"x-gemini-service-tier": tier} if tier else {}),
         }
 
 

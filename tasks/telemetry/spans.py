@@ -241,7 +241,7 @@ class _Turn:
     def ended(self, turn: Turn, cost_nano: Nano, content: Captured | None = None) -> None:
         if not self._span.is_recording():
             return
-        told: Attributes = {
+        attributes: Attributes = {
             names.TURN_ID: turn.turn_id,  # that of its first execution, where it goes on after a suspension
             names.OUTCOME: turn.outcome,
             names.ATTEMPTS: turn.attempts,
@@ -251,8 +251,8 @@ class _Turn:
             names.PROMPT_VERSION: turn.prompt_version,
         }
         if turn.target is not None:
-            told[names.TARGET] = turn.target
-        self._span.set_attributes(told)
+            attributes[names.TARGET] = turn.target
+        self._span.set_attributes(attributes)
         if content is not None:
             self._span.set_attributes(content_attributes(content))
         if turn.outcome not in {"answered", "stored", "replayed"}:
@@ -276,12 +276,12 @@ class _Attempt:
 
 
 @contextmanager
-def _turn_span(tracer: Tracer, told: Attributes) -> Iterator[TurnSpan]:
-    operation = str(told[names.OPERATION])
+def _turn_span(tracer: Tracer, attributes: Attributes) -> Iterator[TurnSpan]:
+    operation = str(attributes[names.OPERATION])
     # Exceptions are not recorded: our classes of failure tell what happened, their traces might tell more.
     with tracer.start_as_current_span(
         names.turn_name(operation),
-        attributes={**told, **turn_attributes(str(told[names.RUN_ID]))},
+        attributes={**attributes, **turn_attributes(str(attributes[names.RUN_ID]))},
         record_exception=False,
         set_status_on_exception=False,
     ) as span:
@@ -349,7 +349,7 @@ def _where(intent: Intent, reached: Target | None) -> Attributes:
 
 
 def _result(completion: Completion, reply: ModelReply | None) -> Attributes:
-    told: Attributes = {
+    attributes: Attributes = {
         names.OUTCOME: completion.outcome,
         names.COST: completion.cost_nano,
         names.COST_BASIS: completion.priced,
@@ -362,7 +362,7 @@ def _result(completion: Completion, reply: ModelReply | None) -> Attributes:
         names.SERVICE_TIER: reply.service_tier if reply else None,
         names.ERROR_CODE: completion.code,
     }
-    return told | {name: value for name, value in known.items() if value is not None}
+    return attributes | {name: value for name, value in known.items() if value is not None}
 
 
 def _counts(usage: Usage) -> dict[str, int | None]:

@@ -72,11 +72,11 @@ def _overlap(value: Any, values: Sequence[Any], description: str, digest: TextDi
     if not isinstance(value, str):
         return int(str(value).lower() in digest.words)
     words = frozenset(stem(word) for word in name_words(value))
-    told = frozenset(stems(_told(value, values, description))) - words
+    described = frozenset(stems(_told(value, values, description))) - words
     return (
         3 * len(words & digest.words)
         + 2 * sum(len(_kin(word) & digest.words) for word in name_words(value))
-        + len(told & digest.words)
+        + len(described & digest.words)
     )
 
 

@@ -201,8 +201,8 @@ class Filler:
         """Up to ``count`` entries and at least ``least``: as many as the text has matter for."""
         if item.get("enum"):
             ranked = rank(item["enum"], str(item.get("description", "")), self._digest)
-            told = [value for value in ranked if set(stems(str(value))) & self._digest.words]
-            wanted = min(count, max(least, len(told), 1))
+            mentioned = [value for value in ranked if set(stems(str(value))) & self._digest.words]
+            wanted = min(count, max(least, len(mentioned), 1))
             return (ranked * (wanted // len(ranked) + 1))[:wanted]
         kind = kind_of(item) if len(branches(item)) == 1 and "const" not in item else ""
         if kind == "string" and "format" not in item and "pattern" not in item:

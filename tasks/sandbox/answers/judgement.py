@@ -55,5 +55,5 @@ def _judged(name: str, text: str, foreign: Sequence[str]) -> JSONObject:
         return {"evidence": "the sandbox compares with facts only", "criterion": name, "outcome": "unknown"}
     if not foreign:
         return {"evidence": "no figure or name that the facts do not have", "criterion": name, "outcome": "pass"}
-    told = f"it says {', '.join(foreign[:_SHOWN])}, which the facts do not"
-    return {"evidence": told, "criterion": name, "outcome": "fail"}
+    evidence = f"it says {', '.join(foreign[:_SHOWN])}, which the facts do not"
+    return {"evidence": evidence, "criterion": name, "outcome": "fail"}

@@ -81,8 +81,8 @@ def _prose(
     if words & _QUERIES:
         return " ".join(digest.phrases(_PHRASES)) or "nothing"
     if words & _LONG:
-        told = digest.best(sentences, without=used)
-        picked = [one for one in told if one not in used] or told
+        best = digest.best(sentences, without=used)
+        picked = [one for one in best if one not in used] or best
     else:
         hint = f"{' '.join(words)} {schema.get('description', '')}"
         picked = digest.best(1, hint, without=used)

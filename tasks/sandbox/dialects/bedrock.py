@@ -203,8 +203,8 @@ def _check_thoughts(messages: Sequence[JSONObject]) -> None:
         for block in require_objects(message.get("content"), name="messages.content"):
             said = _object(_object(block.get("reasoningContent"), "reasoningContent").get("reasoningText"), "text")
             if said and not is_genuine(said.get("text"), said.get("signature")):
-                told = "`thinking` or `redacted_thinking` blocks in the latest assistant message cannot be modified."
-                raise BadRequest(f"The model returned the following errors: {told}")
+                text = "`thinking` or `redacted_thinking` blocks in the latest assistant message cannot be modified."
+                raise BadRequest(f"The model returned the following errors: {text}")
 
 
 def _thought(exchange: SandboxExchange) -> JSONObject:

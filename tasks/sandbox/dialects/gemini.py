@@ -144,8 +144,8 @@ class GeminiDialect:
         if complaint in {"429", "503", "529"} and facts.retry_after is not None:
             wait = f"{facts.retry_after:g}s"
             details.append({"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": wait})
-        told = message.format(tokens=facts.tokens, window=facts.window) or facts.message
-        error: JSONObject = {"code": status, "message": told, "status": code}
+        text = message.format(tokens=facts.tokens, window=facts.window) or facts.message
+        error: JSONObject = {"code": status, "message": text, "status": code}
         return SandboxRefusal(status, {"error": error | ({"details": details} if details else {})})
 
     def garbage(self) -> bytes:

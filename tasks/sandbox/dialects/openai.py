@@ -310,8 +310,8 @@ def _thinks(body: JSONObject, model: str, messages: Sequence[JSONObject]) -> boo
     for message in messages:
         state = message.get("reasoning_content")
         if message.get("tool_calls") and state != "" and not is_sealed(state):
-            told = "The `reasoning_content` in the thinking mode must be passed back to the API."
-            raise BadRequest(told)
+            complaint = "The `reasoning_content` in the thinking mode must be passed back to the API."
+            raise BadRequest(complaint)
     return True
 
 

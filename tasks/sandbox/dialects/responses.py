@@ -122,8 +122,8 @@ def _effort(body: JSONObject) -> str:
     if effort not in _EFFORTS:
         raise BadRequest(f"Invalid value: {effort!r}.", param="reasoning.effort", code="invalid_value")
     if effort != "none" and "temperature" in body:
-        told = "Unsupported parameter: 'temperature' is not supported with this model."
-        raise BadRequest(told, param="temperature", code="unsupported_parameter")
+        message = "Unsupported parameter: 'temperature' is not supported with this model."
+        raise BadRequest(message, param="temperature", code="unsupported_parameter")
     return str(effort)
 
 
@@ -190,11 +190,11 @@ def _join(messages: list[Message], role: Any, part: ToolCallPart | ToolResultPar
 def _check_reasoning(items: Sequence[JSONObject], index: int) -> None:
     item, following = items[index], items[index + 1].get("type", "message") if index + 1 < len(items) else None
     if not is_sealed(item.get("encrypted_content")):
-        told = "The encrypted content could not be verified. Reason: Encrypted content could not be decrypted."
-        raise BadRequest(told, code="invalid_encrypted_content")
+        message = "The encrypted content could not be verified. Reason: Encrypted content could not be decrypted."
+        raise BadRequest(message, code="invalid_encrypted_content")
     if following not in {"function_call", "message"}:
-        told = f"Item '{item.get('id')}' of type 'reasoning' was provided without its required following item."
-        raise BadRequest(told, param="input")
+        message = f"Item '{item.get('id')}' of type 'reasoning' was provided without its required following item."
+        raise BadRequest(message, param="input")
 
 
 def _check_call(items: Sequence[JSONObject], index: int) -> None:
@@ -203,8 +203,8 @@ def _check_call(items: Sequence[JSONObject], index: int) -> None:
     before = [one.get("type") for one in items[:index]]
     thinks = str(item.get("id") or "").startswith("fc_thought_")
     if thinks and "reasoning" not in before[_last_result(before) :]:
-        told = f"Item '{item['id']}' of type 'function_call' was provided without its required 'reasoning' item"
-        raise BadRequest(f"{told}: 'rs_{str(item['id']).removeprefix('fc_thought_')}'.", param="input")
+        message = f"Item '{item['id']}' of type 'function_call' was provided without its required 'reasoning' item"
+        raise BadRequest(f"{message}: 'rs_{str(item['id']).removeprefix('fc_thought_')}'.", param="input")
 
 
 def _last_result(kinds: Sequence[Any]) -> int:
