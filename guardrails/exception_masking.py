@@ -95,17 +95,17 @@ class _Masking:
 
     def _replaced(self, error: Exception) -> Exception:
         """The exception under a subclass of its own that reads as masked, or one in its place."""
-        told = self._mask(next(_shown(error)))
+        text = self._mask(next(_shown(error)))
         if type(error).__str__ is BaseException.__str__:  # arguments that tell something only together
-            error.args = (told,)
+            error.args = (text,)
             if self._is_clean(error):
                 return error
         with suppress(TypeError):  # of classes that are written in C
-            error.__class__ = _reading(type(error), told)
-            error.args = (told,)
+            error.__class__ = _reading(type(error), text)
+            error.args = (text,)
             if self._is_clean(error):
                 return error
-        return MaskedError(f"{type(error).__name__}: {told}").with_traceback(error.__traceback__)
+        return MaskedError(f"{type(error).__name__}: {text}").with_traceback(error.__traceback__)
 
     def _invalid(self, error: Any) -> Exception:
         """A validation error of pydantic's, without the values that were wrong."""
@@ -157,16 +157,16 @@ def _is_invalid(error: Exception) -> bool:
     return core is not None and type(error) is core.ValidationError
 
 
-def _reading(kind: type[Exception], told: str) -> type[Exception]:
-    """A subclass whose exceptions read ``told`` and are pickled as a :class:`MaskedError`."""
+def _reading(kind: type[Exception], text: str) -> type[Exception]:
+    """A subclass whose exceptions read ``text`` and are pickled as a :class:`MaskedError`."""
     return type(
         kind.__name__,
         (kind,),
         {
             "__module__": kind.__module__,
             "__qualname__": kind.__qualname__,
-            "__str__": lambda _: told,
-            "__repr__": lambda self: f"{type(self).__name__}({told!r})",
-            "__reduce__": lambda self: (MaskedError, (f"{type(self).__name__}: {told}",)),
+            "__str__": lambda _: text,
+            "__repr__": lambda self: f"{type(self).__name__}({text!r})",
+            "__reduce__": lambda self: (MaskedError, (f"{type(self).__name__}: {text}",)),
         },
     )

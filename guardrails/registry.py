@@ -71,9 +71,9 @@ def _complete(guard: Guard, place: str) -> Guard:
 
 def _broken(name: str, place: str, fault: Exception) -> ConfigError:
     where = f" in line {fault.lineno}" if isinstance(fault, SyntaxError) and fault.lineno else ""
-    told = (fault.msg if isinstance(fault, SyntaxError) else str(fault)).rstrip(".")
+    message = (fault.msg if isinstance(fault, SyntaxError) else str(fault)).rstrip(".")
     return ConfigError(
-        f"The module {place} of the guard {name!r} cannot be imported: {type(fault).__name__}: {told}{where}.",
+        f"The module {place} of the guard {name!r} cannot be imported: {type(fault).__name__}: {message}{where}.",
         next_step="Fix that module.",
         guard=name,
     )
@@ -107,8 +107,8 @@ def build_guard(guard: type[Guard], options: Mapping[str, object], parts: Mappin
             try:
                 given[name] = TypeAdapter(parameter.annotation).validate_python(options[name])
             except ValidationError as error:
-                told = error.errors(include_input=False, include_url=False)[0]["msg"]
-                raise _wrong(place, name, told) from None
+                message = error.errors(include_input=False, include_url=False)[0]["msg"]
+                raise _wrong(place, name, message) from None
         elif parameter.default is parameter.empty:
             raise ConfigError(f"{place}: {name!r} is missing.", next_step="Write it into farebox.toml.")
     try:
@@ -123,8 +123,8 @@ def build_guard(guard: type[Guard], options: Mapping[str, object], parts: Mappin
 
 def _wrong(place: str, option: str, why: str) -> ConfigError:
     where = f"{place}.{option}" if option else place
-    told = why.removeprefix("Value error, ").rstrip(".")
-    return ConfigError(f"{where}: {told}.", next_step="Fix it in farebox.toml.")
+    message = why.removeprefix("Value error, ").rstrip(".")
+    return ConfigError(f"{where}: {message}.", next_step="Fix it in farebox.toml.")
 
 
 def _no_guard(name: str, place: str) -> ConfigError:

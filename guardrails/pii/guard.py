@@ -128,9 +128,9 @@ def find_labelled(text: str, label: str) -> list[Entity]:
     words = label_words(label) if label else ""
     if not words or not text.strip():
         return found
-    told = find(f"{words}: {text}")
-    spans = beside(words, ((entity.start, entity.end) for entity in told))
-    kinds = [entity.kind for entity in told if entity.end > len(words) + 2]
+    entities = find(f"{words}: {text}")
+    spans = beside(words, ((entity.start, entity.end) for entity in entities))
+    kinds = [entity.kind for entity in entities if entity.end > len(words) + 2]
     return merged([*found, *(Entity(*span, kind) for span, kind in zip(spans, kinds, strict=True))])
 
 
