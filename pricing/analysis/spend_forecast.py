@@ -94,13 +94,13 @@ class SpendPaths:
 
     def by_day(self) -> list[tuple[date, Interval]]:
         """What is spent from now to the end of each day."""
-        told = []
+        days = []
         for place, day in enumerate(self.days):
             sums = sorted(path[place] for path in self.sums)
-            told.append(
+            days.append(
                 (day, Interval(*(round(_at(sums, share)) for share in (0.5, (1 - LEVEL) / 2, (1 + LEVEL) / 2))))
             )
-        return told
+        return days
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,9 +52,9 @@ class Shortage:
 
     def explain(self) -> str:
         """One sentence for people: which wallets were tried in which order, and what each has."""
-        told = " and ".join(_balance_text(one) for one in self.wallets)
+        balances = " and ".join(_balance_text(one) for one in self.wallets)
         alone = " (the user's wallet pays first, else the organisation's; one of them pays the whole price)"
-        return f"the outcome costs {_whole_credits(self.asked)}; {told}{alone if len(self.wallets) > 1 else ''}"
+        return f"the outcome costs {_whole_credits(self.asked)}; {balances}{alone if len(self.wallets) > 1 else ''}"
 
     def error(self, automation: str) -> OutOfCredits:
         """The refusal of a run of that automation."""

@@ -160,8 +160,8 @@ class _Page:
         if rows := [begin.row() for begun in self._begun.values() for begin in begun]:
             _INFLIGHT.run_all(connection, rows)
         if self._told:
-            _TURNS.run_all(connection, [as_row(told.turn) for told in self._told])
-        if decisions := [decision for told in self._told for decision in told.decisions]:
+            _TURNS.run_all(connection, [as_row(record.turn) for record in self._told])
+        if decisions := [decision for record in self._told for decision in record.decisions]:
             _DECISIONS.run_all(connection, decisions)
 
     def check(self, connection: Connection) -> None:

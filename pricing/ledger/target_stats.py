@@ -103,8 +103,8 @@ def observe(
         rows = connection.execute(_NEWEST, {"name": name}).all()
     same = [row for row in rows if (row.provider, row.model, row.stand_in) == (provider, model, stand_in)]
     now = now_us() if now is None else now
-    told = [row for row in same if _of_itself(row) and now - row.started_at < FORGOTTEN_US]
-    return _summed(told, now) if told else None
+    recent = [row for row in same if _of_itself(row) and now - row.started_at < FORGOTTEN_US]
+    return _summed(recent, now) if recent else None
 
 
 def with_code(ledger: Ledger, name: str, code: str) -> int:

@@ -50,8 +50,8 @@ class ListPrices:
 
         if self._published is None:
             return f"{LIST_NAME} {version(LIST_NAME)}"
-        told = self._published.stem[-_DIGITS:] if isinstance(self._published, Path) else digest(self._published)
-        return f"{LIST_NAME} published.{told}"
+        suffix = self._published.stem[-_DIGITS:] if isinstance(self._published, Path) else digest(self._published)
+        return f"{LIST_NAME} published.{suffix}"
 
     def rate(self, model: str, provider: str, at: datetime, service_tier: str = STANDARD) -> tuple[Rate, bool] | None:
         """The model's rate at a time and whether it holds all that (UTC) day; ``None`` if neither the list nor the

@@ -88,8 +88,8 @@ class DifferenceFinding:
         """Note a part of the difference."""
         if nano:
             ids = tuple(one.attempt_id for one in attempts[:_SHOWN])
-            told = (self.group.lines, self.group.rows) if lines else ((), 0)
-            self.reasons.append(DifferenceReason(cause, nano, note, *told, ids, len(attempts)))
+            where = (self.group.lines, self.group.rows) if lines else ((), 0)
+            self.reasons.append(DifferenceReason(cause, nano, note, *where, ids, len(attempts)))
 
 
 def classify(books: Books, prices: UnitPrices, *, until: date) -> list[DifferenceFinding]:
@@ -206,8 +206,8 @@ def _billed_elsewhere(other: DifferenceFinding, recorded: Sequence[DifferenceFin
     missing = -source.volume_nano
     share = _list_price(source.group, other.group)
     moved = min(missing, share) if abs(missing - share) > _SAME * missing else missing
-    told = source.group.key.service_tier
-    note = f"billed as {other.group.key.service_tier}" + ("" if told == STANDARD else f", recorded as {told}")
+    tier = source.group.key.service_tier
+    note = f"billed as {other.group.key.service_tier}" + ("" if tier == STANDARD else f", recorded as {tier}")
     source.volume_nano += moved
     source.because("service_tier", -moved, note)
     other.because("service_tier", other.volume_nano, note)
@@ -219,8 +219,8 @@ def _covers(source: Group, other: Group) -> bool:
     billed = {kind: (one.tokens or 0.0) for kind, one in other.billed.items() if kind in KINDS}
     if not any(billed.values()):
         return False
-    told = _recorded(source)
-    missing = {kind: told[kind] - _tokens(source, kind) for kind in billed}
+    recorded = _recorded(source)
+    missing = {kind: recorded[kind] - _tokens(source, kind) for kind in billed}
     return all(missing[kind] >= count * (1 - _SAME) for kind, count in billed.items())
 
 
@@ -231,8 +231,8 @@ def _tokens(group: Group, kind: str) -> float:
 
 def _list_price(source: Group, other: Group) -> Nano:
     """What the other tier's tokens cost as recorded: at the mean recorded price of what the group misses."""
-    told = _recorded(source)
-    mine = sum(told.values())
+    recorded = _recorded(source)
+    mine = sum(recorded.values())
     used = source.recorded_nano - source.estimated_nano
     units = {
         kind: volume.nano / volume.tokens
@@ -327,8 +327,8 @@ def _price_note(group: Group) -> str:
         for kind, one in sorted(group.billed.items())
         if kind in KINDS and one.tokens and one.nano
     )
-    told = f"billed per million tokens: {units}" if units else "billed at other rates"
-    return f"{told}; recorded with {group.rate_version} of {group.key.day}"
+    text = f"billed per million tokens: {units}" if units else "billed at other rates"
+    return f"{text}; recorded with {group.rate_version} of {group.key.day}"
 
 
 def sums(findings: Iterable[DifferenceFinding]) -> dict[Cause, Nano]:

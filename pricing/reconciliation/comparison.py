@@ -155,7 +155,7 @@ def _books(
     period: tuple[date | None, date | None],
 ) -> Books:
     """Both sides, in the groups of the export."""
-    told = {row[0] for row in export.execute("SELECT DISTINCT account FROM billed").fetchall()}
+    accounts_billed = {row[0] for row in export.execute("SELECT DISTINCT account FROM billed").fetchall()}
     [(first, last, named)] = export.execute(
         "SELECT min(day), max(day + days - 1), count(*) FILTER (WHERE model <> '') FROM billed"
     ).fetchall()
@@ -175,7 +175,7 @@ def _books(
         recorded = rows_of(connection, "recorded", **span)
         uncertain = rows_of(connection, "uncertain", **span)
     known = {row["account"] for row in recorded}
-    by_account = bool(accounts) or bool(told & known)
+    by_account = bool(accounts) or bool(accounts_billed & known)
     books = billed_books(export, accounts, known | set(accounts.values()), by_account=by_account)
     fold = Fold(books, by_account, bool(named), spans_of(books), reader.splits_tiers and bool(named))
     first_day = (begins - date(1970, 1, 1)).days

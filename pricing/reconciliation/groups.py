@@ -136,8 +136,8 @@ def billed_books(
         account = ""
         if by_account:
             name = row["account"] or "default"  # a provider's default workspace has no id
-            told = accounts.get(name, name)
-            account = told if told in names else f"{told} (not ours)"
+            alias = accounts.get(name, name)
+            account = alias if alias in names else f"{alias} (not ours)"
         key = GroupKey(row["day"], row["days"], account, row["model"], row["service_tier"])
         group = groups.setdefault(key, Group(key))
         _add(group, row)

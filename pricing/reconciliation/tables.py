@@ -63,17 +63,17 @@ def difference_grid(found: Reconciliation, most: int) -> Grid:
 
 def _row(one: Difference) -> tuple[str, ...]:
     day = str(one.day) if one.days == 1 else f"{one.day} + {one.days} days"
-    told = (day, one.account or "–", one.model or "all", one.service_tier)
+    key = (day, one.account or "–", one.model or "all", one.service_tier)
     amounts = (one.billed_nano, one.recorded_nano, one.difference_nano)
-    return (*told, *map(format_money, amounts), "; ".join(_reasons(one)))
+    return (*key, *map(format_money, amounts), "; ".join(_reasons(one)))
 
 
 def _reasons(one: Difference) -> Iterator[str]:
     for reason in one.reasons:
         behind = [f"lines {_first(reason.lines, reason.rows)}"] if reason.rows else []
         behind += [f"attempts {_first(reason.attempts, reason.requests)}"] if reason.requests else []
-        told = f"{reason.cause} {format_money(reason.nano)}" + (f", {reason.note}" if reason.note else "")
-        yield f"{told} ({'; '.join(behind)})" if behind else told
+        text = f"{reason.cause} {format_money(reason.nano)}" + (f", {reason.note}" if reason.note else "")
+        yield f"{text} ({'; '.join(behind)})" if behind else text
 
 
 def _first(names: tuple[object, ...], count: int) -> str:

@@ -91,8 +91,8 @@ def breakdown(replica: Replica, by: Sequence[str], choice: RunSelection | None =
     lines = [_line(row, wanted, totals[row["stand_in"]], choice.zone) for row in rows]
     if wanted[:1] == ("day",):
         lines.sort(key=lambda line: line.names)
-    told = of_runs and not _TRENDING.isdisjoint(wanted) and choice.org is None and choice.user is None
-    changes = cost_changes(replica, choice.since, choice.automation, now=choice.until) if told else ()
+    with_changes = of_runs and not _TRENDING.isdisjoint(wanted) and choice.org is None and choice.user is None
+    changes = cost_changes(replica, choice.since, choice.automation, now=choice.until) if with_changes else ()
     return Breakdown(wanted, of_runs, tuple(lines), changes)
 
 

@@ -127,12 +127,12 @@ def chargeback_statement(
 
 def read_statement(text: str, number: int) -> ChargebackStatement:
     """A statement that was kept as ``canonical`` text, with the number that it was given."""
-    told: dict[str, Any] = json.loads(text)
+    fields: dict[str, Any] = json.loads(text)
     for field in ("begins", "ends", "issued_at"):
-        told[field] = datetime.fromisoformat(told[field])
-    told["items"] = tuple(StatementItem(**one) for one in told["items"])
-    told["credits"] = None if told["credits"] is None else CreditSummary(**told["credits"])
-    return ChargebackStatement(**told | {"number": number})
+        fields[field] = datetime.fromisoformat(fields[field])
+    fields["items"] = tuple(StatementItem(**one) for one in fields["items"])
+    fields["credits"] = None if fields["credits"] is None else CreditSummary(**fields["credits"])
+    return ChargebackStatement(**fields | {"number": number})
 
 
 def statement_page(found: ChargebackStatement) -> Page:
@@ -176,8 +176,8 @@ def _items(found: ChargebackStatement) -> Grid:
     rows = []
     for one in found.items:
         counts = (one.outcomes, one.not_charged, one.credits, one.credits_of_users)
-        told = [f"{count:,}" for count in counts]
-        row = [one.automation, *told[:2], format_money(one.charged_nano), *told[2:]]
+        cells = [f"{count:,}" for count in counts]
+        row = [one.automation, *cells[:2], format_money(one.charged_nano), *cells[2:]]
         rows.append((*row, format_money(one.cost_nano or 0)) if found.with_cost else tuple(row))
     return Grid(tuple(heads), tuple(rows), 1)
 

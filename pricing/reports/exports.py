@@ -123,9 +123,9 @@ def _of_run(report: RunReport) -> tuple[dict[str, str], Iterable[dict[str, Any]]
 
 
 def _of_breakdown(found: Breakdown) -> tuple[dict[str, str], Iterable[dict[str, Any]]]:
-    told = [field for field in fields(BreakdownLine) if field.name != "names"]
+    kept = [field for field in fields(BreakdownLine) if field.name != "names"]
     apart = _OF_COSTS if found.of_runs else _OF_RUNS
-    kinds = {field.name: _TYPES[str(field.type).partition(" ")[0]] for field in told if field.name not in apart}
+    kinds = {field.name: _TYPES[str(field.type).partition(" ")[0]] for field in kept if field.name not in apart}
     columns = dict.fromkeys(found.by, "VARCHAR") | kinds
     return columns, (
         dict(zip(found.by, line.names, strict=True)) | {name: getattr(line, name) for name in kinds}

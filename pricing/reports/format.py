@@ -58,8 +58,8 @@ def ratio(part: int, whole: int) -> float | None:
 
 def clean(text: object) -> str:
     """The text on one line, without escape sequences, control characters, changes of direction or invisible letters."""
-    told = str(text)
-    return told if told.isascii() and told.isprintable() else "".join(map(_harmless, told))
+    shown = str(text)
+    return shown if shown.isascii() and shown.isprintable() else "".join(map(_harmless, shown))
 
 
 def clean_lines(text: str) -> str:

@@ -192,9 +192,9 @@ def _corrections(costs: Iterable[Row]) -> tuple[MonthCorrection, ...]:
 
 def read_figures(text: str) -> MonthFigures:
     """The figures that were kept as ``canonical`` text."""
-    told: dict[str, Any] = json.loads(text)
+    figures: dict[str, Any] = json.loads(text)
     for field in ("begins", "ends", "closed_at"):
-        told[field] = datetime.fromisoformat(told[field])
+        figures[field] = datetime.fromisoformat(figures[field])
     kinds = {
         "automations": CloseLine,
         "customers": CloseLine,
@@ -203,8 +203,8 @@ def read_figures(text: str) -> MonthFigures:
         "bills": MonthBill,
     }
     for field, kind in kinds.items():
-        told[field] = tuple(kind(**one) for one in told[field])
-    return MonthFigures(**told)
+        figures[field] = tuple(kind(**one) for one in figures[field])
+    return MonthFigures(**figures)
 
 
 def month_sentences(found: MonthFigures) -> Iterator[str]:

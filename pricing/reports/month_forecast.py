@@ -205,14 +205,14 @@ class _Month:
 
     def _by_day(self, paths: SpendPaths) -> tuple[DayForecast, ...]:
         cost = _by_day(self._rows, "cost_nano")
-        told, spent = [], 0
+        days, spent = [], 0
         for number in range((self._moment.today - self._first).days + 1):
             day = self._first + timedelta(days=number)
             spent += cost.get(day, 0)
             if day < self._moment.today:
-                told.append(DayForecast(day, spent, spent, spent))
+                days.append(DayForecast(day, spent, spent, spent))
         return (
-            *told,
+            *days,
             *(
                 DayForecast(day, *(getattr(found.plus(spent), name) for name in ("p50", "low", "high")))
                 for day, found in paths.by_day()

@@ -163,9 +163,9 @@ def _forecast(past: _Past, begins: date, made: date, ends: date) -> _Outcome:
     """What was forecast on the morning of ``made`` for the days from ``begins`` to ``ends``, and what came."""
     known = past.known_before(made)
     spent = sum(amount for day, amount in known.items() if day >= begins)
-    told = imagine(known, made, ends).total().plus(spent)
+    forecast = imagine(known, made, ends).total().plus(spent)
     came = sum(amount for day, amount in past.amounts.items() if begins <= day <= ends)
-    return _Outcome(told.low, told.p50, told.high, came)
+    return _Outcome(forecast.low, forecast.p50, forecast.high, came)
 
 
 def _coverage(series: Series, horizon: Horizon, gone: int, made: Sequence[_Outcome]) -> ForecastCoverage:

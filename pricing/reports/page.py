@@ -42,7 +42,7 @@ class Section:
     """A part of a page: what it says in sentences, then drawings, then a table."""
 
     title: str
-    told: tuple[str, ...] = ()
+    sentences: tuple[str, ...] = ()
     drawings: tuple[Chart | Bars, ...] = ()
     grid: Grid | None = None
     folded: bool = False

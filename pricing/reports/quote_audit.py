@@ -143,11 +143,11 @@ def _size_warnings(sizes: Sequence[SizeShare]) -> Iterator[str]:
     for size in sizes:
         between = f"runs quoted at {format_money(size.low_nano)} to {format_money(size.high_nano)}"
         if size.p95.high < low:
-            told = f"{percent(size.p95.share)} of {size.p95.runs}"
-            yield f"{between} cost more than their p95 too often: {told} are within"
+            share_text = f"{percent(size.p95.share)} of {size.p95.runs}"
+            yield f"{between} cost more than their p95 too often: {share_text} are within"
         elif size.whole.runs >= ENOUGH // 2 and size.whole.low > high:
-            told = f"{percent(size.whole.share)} of {size.whole.runs}"
-            yield f"{between} are quoted too high: {told} are within their p95"
+            share_text = f"{percent(size.whole.share)} of {size.whole.runs}"
+            yield f"{between} are quoted too high: {share_text} are within their p95"
 
 
 def _share(rows: Sequence[Row], quoted: str) -> ShareEstimate:

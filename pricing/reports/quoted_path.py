@@ -47,11 +47,11 @@ class QuotedPath:
         return asdict(self) | {"shares": self.shares}
 
     def __str__(self) -> str:
-        told = {name: "–" if share is None else percent(share) for name, share in self.shares.items()}
+        texts = {name: "–" if share is None else percent(share) for name, share in self.shares.items()}
         return (
-            f"of {plural(self.turns, 'turn')} in {plural(self.runs, 'run')}, {told['stored']} were answered from "
-            f"storage; of those asked, {told['fell_back']} fell back and {told['repaired']} were repaired; "
-            f"{told['cache_read']} of the tokens read came from a cache"
+            f"of {plural(self.turns, 'turn')} in {plural(self.runs, 'run')}, {texts['stored']} were answered from "
+            f"storage; of those asked, {texts['fell_back']} fell back and {texts['repaired']} were repaired; "
+            f"{texts['cache_read']} of the tokens read came from a cache"
         )
 
 

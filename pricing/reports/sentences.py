@@ -94,7 +94,7 @@ def approval_sentence(one: ApprovalLine) -> str:
         f"{budget_label(budget_id)} by {format_money(amount)}" for budget_id, amount in one.budgets.items() if amount
     )
     beyond = f", beyond {budgets}" if budgets else ""
-    told = {
+    sentence = {
         "once": f"approved it once: {held} to hold{beyond}",
         "cheaper": f"approved it with cheaper models: {held} to hold{beyond}",
         "raise": f"raised {budgets or 'its budget'} for it",
@@ -102,9 +102,9 @@ def approval_sentence(one: ApprovalLine) -> str:
         "refuse": "refused it",
     }
     when = moment(one.decided_at)
-    if one.choice not in told:
+    if one.choice not in sentence:
         return f"Nobody decided about it in time ({when})."
-    return f"{one.by or 'Somebody'} {told[one.choice]} ({when})."
+    return f"{one.by or 'Somebody'} {sentence[one.choice]} ({when})."
 
 
 def took_words(timing: Timing) -> str:
@@ -222,7 +222,7 @@ def saved_sentence(saved: Savings) -> str | None:
 
 def caching_sentences(report: RunReport) -> list[str]:
     """What prompt caching saved or cost, one line for each operation that had a part in it."""
-    return [told for one in report.operations if (told := _caching(one)) is not None]
+    return [sentence for one in report.operations if (sentence := _caching(one)) is not None]
 
 
 def _caching(one: OperationLine) -> str | None:

@@ -122,9 +122,9 @@ def _priced(records: Sequence[UsageRecord], card: RateCard) -> Iterator[tuple[Us
         else:
             found.append((record, usage))
     if unknown:
-        told = "; ".join(f"{name} (line {lines[0]}{_more(lines)})" for name, lines in list(unknown.items())[:5])
+        names = "; ".join(f"{name} (line {lines[0]}{_more(lines)})" for name, lines in list(unknown.items())[:5])
         raise SourceError(
-            f"Nothing was imported: no rate is known and no cost is stated for {told}.",
+            f"Nothing was imported: no rate is known and no cost is stated for {names}.",
             next_step="Add [[rates]] in farebox.toml, map the provider (--map provider=…) or a column with the cost.",
         )
     yield from found

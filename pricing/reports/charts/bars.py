@@ -20,12 +20,12 @@ class BarRow:
     note: str = ""
 
 
-def shares(title: str, told: str, rows: Sequence[BarRow], *, legend: Sequence[tuple[str, ChartTone]] = ()) -> Bars:
+def shares(title: str, about: str, rows: Sequence[BarRow], *, legend: Sequence[tuple[str, ChartTone]] = ()) -> Bars:
     """Rows of bars on one scale: the longest fills the width."""
     longest = max((sum(part for part, _ in row.parts) for row in rows), default=0) or 1
     return Bars(
         title,
-        told,
+        about,
         tuple(
             Bar(
                 row.name,

@@ -16,7 +16,7 @@ _THIN = 60
 
 def columns(
     title: str,
-    told: str,
+    description: str,
     names: Sequence[str],
     series: Mapping[str, Sequence[float]],
     *,
@@ -28,7 +28,7 @@ def columns(
 
     Args:
         title: the chart's name.
-        told: what it shows, in a sentence.
+        description: what it shows, in a sentence.
         names: of the columns, in order.
         series: by its name, one amount per column.
         text: an amount as text.
@@ -53,7 +53,7 @@ def columns(
     ]
     return Chart(
         title,
-        told,
+        description,
         Grid((first, *series, "total"), tuple(rows)),
         across=_labels(names),
         up=axis.up(HEIGHT),
@@ -65,7 +65,7 @@ def columns(
 
 def histogram(
     title: str,
-    told: str,
+    description: str,
     bins: Sequence[tuple[float, float, int]],
     marks: Sequence[tuple[str, float, ChartTone]],
     *,
@@ -99,7 +99,7 @@ def histogram(
     rows = [(f"{text(start)} to {text(end)}", f"{count:,}") for start, end, count in bins if count]
     return Chart(
         title,
-        told,
+        description,
         Grid((across_label or "from, to", counted), tuple(rows)),
         across=axis.across(),
         up=up.up(HEIGHT),

@@ -119,12 +119,12 @@ class Grid:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A drawing. ``title`` names it and ``told`` says in a sentence what is to be seen, also to who cannot see it;
+    """A drawing. ``title`` names it, ``description`` says in a sentence what it shows, also to screen readers;
     ``grid`` has the figures it is drawn from.
     """
 
     title: str
-    told: str
+    description: str
     grid: Grid
     height: int = HEIGHT
     across: tuple[Tick, ...] = ()
@@ -154,7 +154,7 @@ class Bars:
     """Level bars, one row each: chart and table in one."""
 
     title: str
-    told: str
+    description: str
     rows: tuple[Bar, ...]
     legend: tuple[LegendKey, ...] = ()
 

@@ -16,7 +16,7 @@ _LEFT, _RIGHT, _WIDE = 0.0, 98.0, 2.0
 
 def flow(
     title: str,
-    told: str,
+    description: str,
     links: Sequence[tuple[str, str, int]],
     *,
     heads: tuple[str, str, str],
@@ -26,7 +26,7 @@ def flow(
 
     Args:
         title: the chart's name.
-        told: what it shows, in a sentence.
+        description: what it shows, in a sentence.
         links: from, to and how many.
         heads: of the table: from, to, how many.
         bad: ends that nobody wanted.
@@ -51,7 +51,7 @@ def flow(
     rects, labels = _ends((left, starts), (right, ends), tops, total, shades)
     height = round(_TALL + _GAP * max(len(left), len(right)) + 4)
     grid = Grid(heads, tuple((start, end, f"{number:,}") for start, end, number in links), names=2)
-    return Chart(title, told, grid, height=height, paths=tuple(paths), rects=tuple(rects), labels=tuple(labels))
+    return Chart(title, description, grid, height=height, paths=tuple(paths), rects=tuple(rects), labels=tuple(labels))
 
 
 def _tops(amounts: Sequence[int], total: int) -> list[float]:

@@ -35,7 +35,7 @@ class ChartBand:
 
 def scatter(
     title: str,
-    told: str,
+    description: str,
     points: Sequence[Point],
     axes: tuple[Axis, Axis],
     grid: Grid,
@@ -50,7 +50,7 @@ def scatter(
 
     Args:
         title: the chart's name.
-        told: what it shows, in a sentence.
+        description: what it shows, in a sentence.
         points: what is drawn.
         axes: the one across and the one up.
         grid: the figures behind it.
@@ -68,7 +68,7 @@ def scatter(
         paths.append(_line(line, level, up, "quiet", dashed=True))
     return Chart(
         title,
-        told,
+        description,
         grid,
         across=level.across() if across is None else across,
         up=up.up(HEIGHT),
@@ -83,7 +83,7 @@ def scatter(
 
 def lines(
     title: str,
-    told: str,
+    description: str,
     series: Mapping[str, Sequence[tuple[float, float]]],
     axes: tuple[Axis, Axis],
     grid: Grid,
@@ -96,7 +96,7 @@ def lines(
     level, up = axes
     return Chart(
         title,
-        told,
+        description,
         grid,
         across=level.across() if across is None else across,
         up=up.up(HEIGHT),

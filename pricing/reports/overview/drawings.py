@@ -54,9 +54,9 @@ def cost_per_day(section: SpendSection) -> Chart:
     if rest:
         series[_REST] = [sum(by_day.get(day, {}).get(name, 0) for name in rest) for day in days]
     costliest = max(section.days, key=lambda one: one.spent_nano)
-    told = f"The most expensive day was {costliest.day:%d %B}, with {format_money(costliest.spent_nano)}."
+    text = f"The most expensive day was {costliest.day:%d %B}, with {format_money(costliest.spent_nano)}."
     names = [f"{day:%d %b}" for day in days]
-    return columns("Cost per day, by operation", told, names, series or {"nothing": [0] * len(days)}, text=money)
+    return columns("Cost per day, by operation", text, names, series or {"nothing": [0] * len(days)}, text=money)
 
 
 def by_model(section: SpendSection) -> Bars:
@@ -94,14 +94,14 @@ def distribution(line: AutomationLine) -> Chart:
             (f"p95 {format_money(line.p95_nano)}", line.p95_nano, "warn"),
         ]
     above = line.bins[-1].high_nano
-    told = f"What {plural(sum(one.runs for one in line.bins), 'run')} of {line.automation} cost."
+    text = f"What {plural(sum(one.runs for one in line.bins), 'run')} of {line.automation} cost."
     if line.price_nano is not None:
         if line.price_nano <= 3 * above:
             marks.append((f"price {format_money(line.price_nano)}", line.price_nano, "good"))
         else:
-            told += f" The price, {format_money(line.price_nano)}, is far to the right."
+            text += f" The price, {format_money(line.price_nano)}, is far to the right."
     bins = [(one.low_nano, one.high_nano, one.runs) for one in line.bins]
-    return histogram(f"Cost of a run: {line.automation}", told, bins, marks, text=money, across_label="cost of a run")
+    return histogram(f"Cost of a run: {line.automation}", text, bins, marks, text=money, across_label="cost of a run")
 
 
 def quoted(section: SpendSection) -> Chart:
@@ -140,10 +140,10 @@ def quoted(section: SpendSection) -> Chart:
         for one in reversed(found)
     )
     heads = ("automation", "began", "outcome", "point", "p50", "p95", "cost")
-    told = f"{sum(above):,} of the newest {plural(len(found), 'run')} cost more than their p95, or were stopped."
+    text = f"{sum(above):,} of the newest {plural(len(found), 'run')} cost more than their p95, or were stopped."
     return scatter(
         "Quoted and actual",
-        told,
+        text,
         points,
         axes,
         Grid(heads, rows, 3),
@@ -177,9 +177,9 @@ def fallback(section: SpendSection) -> Chart:
     made = [(origin, end, number) for (origin, end), number in links.items()]
     answered = sum(one.turns for one in section.moves if one.answered)
     share = percent(answered / sum(links.values()))
-    told = f"Left: the target that failed. Right: who answered instead, {share} of the times."
+    text = f"Left: the target that failed. Right: who answered instead, {share} of the times."
     return flow(
-        "Where turns went on to", told, made, heads=("failed at", "answered by", "turns"), bad=("not answered",)
+        "Where turns went on to", text, made, heads=("failed at", "answered by", "turns"), bad=("not answered",)
     )
 
 
@@ -214,14 +214,14 @@ def burn_down(budget: BurnDown) -> Chart:
     rules: list[tuple[str, float, ChartTone]] = []
     if budget.soft_nano is not None:
         rules.append(("soft threshold", budget.limit_nano - budget.soft_nano, "warn"))
-    told = (
+    text = (
         f"{format_money(max(left, 0))} of {format_money(budget.limit_nano)} "
         f"({percent(max(left, 0) / budget.limit_nano) if budget.limit_nano else '–'}) was left after the last run."
     )
     rows = tuple((moment(when), format_money(amount)) for when, amount in _thinned(budget.left))
     days = [Tick(0, f"{budget.begins:%d %b}"), Tick(100, f"{budget.ends:%d %b}")]
     name = f"{budget.scope} {budget.key} per {budget.span}"
-    return lines(name, told, {"left": places}, axes, Grid(("after", "left"), rows), across=tuple(days), rules=rules)
+    return lines(name, text, {"left": places}, axes, Grid(("after", "left"), rows), across=tuple(days), rules=rules)
 
 
 def _thinned(steps: tuple[tuple[datetime, Nano], ...]) -> tuple[tuple[datetime, Nano], ...]:

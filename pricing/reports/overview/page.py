@@ -58,10 +58,12 @@ def _warning(overview: Overview, shown: SpendSection) -> str:
     if shown.stand_in:
         return f"Sandbox: {SANDBOX}."
     apart = overview.sandbox
-    told = [f"{format_money(shown.stand_in_nano)} of the cost: {SANDBOX}."] if shown.stand_in_nano else []
+    texts = [f"{format_money(shown.stand_in_nano)} of the cost: {SANDBOX}."] if shown.stand_in_nano else []
     if apart is not None:
-        told.append(f"{plural(apart.runs, 'run')} of the sandbox ({format_money(apart.spent_nano)}) are left out here.")
-    return " ".join(told)
+        texts.append(
+            f"{plural(apart.runs, 'run')} of the sandbox ({format_money(apart.spent_nano)}) are left out here."
+        )
+    return " ".join(texts)
 
 
 def _figures(section: SpendSection) -> Iterator[Figure]:
@@ -121,9 +123,9 @@ def _budgets(budgets: Sequence[BurnDown]) -> Section:
         for one in budgets
     )
     drawn = [one for one in budgets if len(one.left) > _FEW][:_DRAWN]
-    told = "What was left of each budget after its last run, in its newest window."
+    texts = "What was left of each budget after its last run, in its newest window."
     charts = tuple(draw.burn_down(one) for one in drawn)
-    return Section("Budgets", (told,), charts, Grid(heads, rows, 3), folded_drawings=True)
+    return Section("Budgets", (texts,), charts, Grid(heads, rows, 3), folded_drawings=True)
 
 
 def automation_grid(section: SpendSection) -> Grid:
@@ -149,11 +151,11 @@ def automation_grid(section: SpendSection) -> Grid:
 def _economics(section: SpendSection) -> Section:
     drawn = [one for one in section.automations if len(one.bins) > 1][:_DRAWN]  # one cost does not make a distribution
     telling = [one for one in drawn if one.runs >= _TELLING] if len(section.automations) == 1 else []
-    told = [sentence for one in telling if (sentence := buffer_sentence(one)) is not None]
+    texts = [sentence for one in telling if (sentence := buffer_sentence(one)) is not None]
     lost = [one for one in section.automations if one.at_p95 is not None and one.at_p95 < 0]
     return Section(
         "What each automation earns" if len(section.automations) > 1 else "What it earns",
-        (*(_risk(one) for one in lost), *told),
+        (*(_risk(one) for one in lost), *texts),
         tuple(draw.distribution(one) for one in drawn),
         automation_grid(section),
         folded_drawings=True,
@@ -183,18 +185,18 @@ def _operations(section: SpendSection) -> Grid:
 
 def _quotes(section: SpendSection) -> Section:
     coverage = section.coverage
-    told = []
+    texts = []
     if coverage.runs:
-        told.append(
+        texts.append(
             f"{coverage.within:,} of {plural(coverage.runs, 'completed run')} cost no more than their p95; 95 % should."
         )
     if coverage.stopped:
-        told.append(f"A budget stopped {plural(coverage.stopped, 'more run')} half-way.")
-    told += size_sentences(section)
+        texts.append(f"A budget stopped {plural(coverage.stopped, 'more run')} half-way.")
+    texts += size_sentences(section)
     drawn = (draw.quoted(section),) if len(section.newest) > 1 else ()
     sizes = _sizes(section)
-    told = [" ".join(told[:2]), *told[2:]] if told else ["No run has ended yet."]
-    return Section("Quotes against actual cost", tuple(told), drawn, sizes, folded=True, folded_drawings=True)
+    texts = [" ".join(texts[:2]), *texts[2:]] if texts else ["No run has ended yet."]
+    return Section("Quotes against actual cost", tuple(texts), drawn, sizes, folded=True, folded_drawings=True)
 
 
 def _sizes(section: SpendSection) -> Grid | None:
@@ -215,17 +217,17 @@ def _sizes(section: SpendSection) -> Grid | None:
 
 
 def _savings(section: SpendSection) -> Section:
-    told = []
+    texts = []
     if section.routing is not None and section.routing.spent_nano:
-        told.append(f"{routing_sentence(section.routing)}.")
+        texts.append(f"{routing_sentence(section.routing)}.")
     if sentence := saved_sentence(section.saved):
-        told.append(f"{sentence}.")
-    return Section("Savings", tuple(told), (draw.savings(section),), folded_drawings=True)
+        texts.append(f"{sentence}.")
+    return Section("Savings", tuple(texts), (draw.savings(section),), folded_drawings=True)
 
 
 def _fallback(overview: Overview, section: SpendSection) -> Section:
     fell = section.fallbacks
-    told = [
+    texts = [
         f"{fell.fell_back:,} of {plural(fell.turns, 'turn')} that asked a model went on to another target: "
         f"{percent(fell.share)}."
         if fell.fell_back
@@ -236,10 +238,10 @@ def _fallback(overview: Overview, section: SpendSection) -> Section:
         for one in overview.circuits
     )
     if rows:
-        told.append("Targets that lost service were left alone by the circuit breaker, and tried again afterwards.")
+        texts.append("Targets that lost service were left alone by the circuit breaker, and tried again afterwards.")
     grid = Grid(("target", "last reason", "last time", "times", "left alone for"), rows, 3) if rows else None
     drawn = (draw.fallback(section),) if section.moves else ()
-    return Section("Fallbacks", tuple(told), drawn, grid, folded=True, folded_drawings=True)
+    return Section("Fallbacks", tuple(texts), drawn, grid, folded=True, folded_drawings=True)
 
 
 def _refusals(section: SpendSection) -> Section:
@@ -252,6 +254,6 @@ def _refusals(section: SpendSection) -> Section:
         for one in section.guards
     )
     drawn = (draw.blocks(section),) if section.blocks else ()
-    told = (f"{', '.join(block_words(one) for one in section.blocks[:_MOST_TOLD])}.",) if section.blocks else ()
+    texts = (f"{', '.join(block_words(one) for one in section.blocks[:_MOST_TOLD])}.",) if section.blocks else ()
     grid = Grid(heads, rows, 4) if rows else None
-    return Section("Refusals and blocks", told, drawn, grid, folded=True, folded_drawings=True)
+    return Section("Refusals and blocks", texts, drawn, grid, folded=True, folded_drawings=True)

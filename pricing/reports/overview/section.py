@@ -179,8 +179,8 @@ def _savings(attempts: Sequence[Row], turns: Sequence[Row]) -> tuple[OperationSa
 
     names = sorted({row["operation"] for row in (*attempts, *turns)})
     lines = [OperationSavings(name, _saved(of(name, attempts), of(name, turns))) for name in names]
-    told = [line for line in lines if line.saved.any]
-    return tuple(sorted(told, key=lambda line: -line.saved.caching_nano - line.saved.stored_nano))
+    found = [line for line in lines if line.saved.any]
+    return tuple(sorted(found, key=lambda line: -line.saved.caching_nano - line.saved.stored_nano))
 
 
 def _saved(attempts: Sequence[Row], turns: Sequence[Row]) -> Savings:
@@ -198,7 +198,7 @@ def _blocks(turns: Sequence[Row], refused: int) -> tuple[BlockLine, ...]:
     for row in turns:
         if row["outcome"] == "blocked" or (row["outcome"] == "stopped" and row["reason"] == "budget"):
             reasons[row["reason"] or "unknown"] += row["turns"]
-    told = [BlockLine("turn", reason, count) for reason, count in sorted(reasons.items())]
+    found = [BlockLine("turn", reason, count) for reason, count in sorted(reasons.items())]
     if refused:
-        told.append(BlockLine("run", "budget", refused))
-    return tuple(sorted(told, key=lambda one: -one.count))
+        found.append(BlockLine("run", "budget", refused))
+    return tuple(sorted(found, key=lambda one: -one.count))

@@ -60,8 +60,8 @@ def outcome_sentences(section: SpendSection) -> Iterator[str]:
         yield f"Each completed run cost {format_money(-(-section.spent_nano // sold.outcomes))} on average."
     if sold.charged_nano:
         left = sold.charged_nano - section.spent_nano
-        told = margin_words(sold.gross_margin, sold.markup)
-        yield f"Sold for {format_money(sold.charged_nano)}, which leaves {format_money(left)}: {told}."
+        text = margin_words(sold.gross_margin, sold.markup)
+        yield f"Sold for {format_money(sold.charged_nano)}, which leaves {format_money(left)}: {text}."
     if section.refused:
         yield (
             f"{plural(section.refused, 'run')} {'was' if section.refused == 1 else 'were'} refused by a budget before "
@@ -90,15 +90,15 @@ def buffer_sentence(line: AutomationLine) -> str | None:
     if not line.buffers:
         return None
     needs = ", ".join(f"{percent(one.needed)} for {plural(one.runs, 'run')}" for one in line.buffers)
-    told = (
+    text = (
         f"For 95 % of invoices of {line.automation} to lose nothing, its price must be above the mean cost by {needs}"
     )
     if line.markup is None:
-        return f"{told} per invoice."
+        return f"{text} per invoice."
     fitting = [one.runs for one in line.buffers if one.needed <= line.markup]
     fits = f"enough from {plural(fitting[0], 'run')} per invoice on" if fitting else "not enough for any of these"
     above = percent(line.markup) if line.markup < _MOST_MARKUP else f"more than {percent(_MOST_MARKUP)}"
-    return f"{told} per invoice. It is above it by {above}: {fits}."
+    return f"{text} per invoice. It is above it by {above}: {fits}."
 
 
 def size_sentences(section: SpendSection) -> Iterator[str]:

@@ -111,8 +111,8 @@ def _section(section: SpendSection) -> Iterator[RenderableType]:
     for sentence in outcome_sentences(section):
         yield line(sentence)
     yield from _quality(section)
-    if told := saved_sentence(section.saved):
-        yield line(("Saved   ", QUIET), told)
+    if text := saved_sentence(section.saved):
+        yield line(("Saved   ", QUIET), text)
     if section.routing is not None and section.routing.spent_nano:
         yield line(("Saved   ", QUIET), routing_sentence(section.routing))
     yield from _automations(section)
@@ -127,8 +127,8 @@ def _section(section: SpendSection) -> Iterator[RenderableType]:
 
 
 def _totals(section: SpendSection) -> str:
-    told = (plural(section.runs, "run"), plural(section.turns, "turn"), plural(section.attempts, "attempt"))
-    return f"{format_money(section.spent_nano)} in {', '.join(told)}"
+    text = (plural(section.runs, "run"), plural(section.turns, "turn"), plural(section.attempts, "attempt"))
+    return f"{format_money(section.spent_nano)} in {', '.join(text)}"
 
 
 def _quality(section: SpendSection) -> Iterator[Text]:
@@ -164,8 +164,8 @@ def _automations(section: SpendSection) -> Iterator[RenderableType]:
     heads = ["automation", "runs", "run p50", "run p95", "outcome", "margin", "at p95", "spent"]
     yield table("Automations", heads, rows)
     for one in shown:
-        if one.runs >= _TELLING and (told := buffer_sentence(one)):
-            yield line((told, QUIET))
+        if one.runs >= _TELLING and (text := buffer_sentence(one)):
+            yield line((text, QUIET))
 
 
 def _days(section: SpendSection) -> RenderableType:

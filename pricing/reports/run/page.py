@@ -61,7 +61,7 @@ def run_page(report: RunReport) -> Page:
     return Page(
         title=f"{run.automation} {_ENDS[run.outcome][0]}",
         under=f"Run {run.run_id}, quality {run.quality}, began {moment(run.started_at)}",
-        warning=f"Sandbox: {told}." if (told := sandbox_sentence(report)) else "",
+        warning=f"Sandbox: {text}." if (text := sandbox_sentence(report)) else "",
         lead=tuple(_lead(report)),
         figures=tuple(_figures(report)),
         sections=tuple(_sections(report)),
@@ -71,12 +71,12 @@ def run_page(report: RunReport) -> Page:
 
 def _lead(report: RunReport) -> Iterator[str]:
     """What the cards below do not say: the first sentence answers what most people come for."""
-    yield " ".join(told for told in (cost_sentence(report), quality_sentence(report)) if told)
+    yield " ".join(text for text in (cost_sentence(report), quality_sentence(report)) if text)
     if due := due_sentence(report):
         yield due
     yield from map(approval_sentence, report.approvals)
-    if told := replayed_sentence(report.tries):
-        yield f"{told}."
+    if text := replayed_sentence(report.tries):
+        yield f"{text}."
     if report.run.reason:
         yield f"Reason: {report.run.reason}."
     if report.unknown.attempts:
@@ -98,8 +98,8 @@ def _figures(report: RunReport) -> Iterator[Figure]:
     yield Figure("Turns answered", f"{answered:,} of {turns:,}", f"{_attempts(report)}{again}")
     if report.timing is not None:
         yield Figure("Took", duration(report.run.duration_us), took_words(report.timing))
-    if told := saved_sentence(report.saved):
-        yield Figure("Saved", format_money(report.saved.caching_nano + report.saved.stored_nano), told)
+    if text := saved_sentence(report.saved):
+        yield Figure("Saved", format_money(report.saved.caching_nano + report.saved.stored_nano), text)
 
 
 def _sale(report: RunReport, price: str) -> Figure:
@@ -138,8 +138,8 @@ def _sections(report: RunReport) -> Iterator[Section]:
         lanes = (_timeline(report),) if any(turn.attempts for turn in report.turns) else ()
         yield Section("Turn by turn", (), lanes, _turns(report), folded=True)
     if report.fallbacks:
-        told = tuple(one.story for one in report.fallbacks[:MOST])
-        yield Section("Turns that took more than one attempt", told)
+        text = tuple(one.story for one in report.fallbacks[:MOST])
+        yield Section("Turns that took more than one attempt", text)
     if report.guards:
         rows = tuple((g.guard, g.action, g.reason or UNKNOWN, g.mode, count(g.count)) for g in report.guards)
         yield Section("Guards", grid=Grid(("guard", "action", "reason", "mode", "times"), rows, 4))

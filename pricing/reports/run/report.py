@@ -75,10 +75,10 @@ def read_report(source: ReplicaReading, run_id: str) -> RunReport:
     [run] = source.rows("run", run_id=found)
     settled = source.rows("run_settlements", run_id=found)
     attempted = source.rows("run_attempts", run_id=found)
-    told = source.rows("run_turns", run_id=found)
+    turn_rows = source.rows("run_turns", run_id=found)
     guarded = guard_times(source.rows("run_guard_times", run_id=found))
     decided = source.rows("run_approvals", run_id=found)
-    turns = _turns(told, [row for row in attempted if row["kind"] == "model"], guarded)
+    turns = _turns(turn_rows, [row for row in attempted if row["kind"] == "model"], guarded)
     guards = source.rows("run_guards", run_id=found)
     adjusted = source.rows("run_adjustments", run_id=found)
     settlements = tuple(_settlement(row) for row in settled)
@@ -108,10 +108,10 @@ def read_report(source: ReplicaReading, run_id: str) -> RunReport:
         unknown=Unknown(len(unknown), _cost(unknown)),
         tools=_tools(paid, spent),
         paid_requests=paid,
-        tries=_tries(settled, told, attempted, suspended=facts.outcome == "suspended"),
+        tries=_tries(settled, turn_rows, attempted, suspended=facts.outcome == "suspended"),
         due=_due(run, settlements, attempted),
         timing=time_spent(facts, turns, paid),
-        lowered=lowered_quality(run["routes"], turns, {row["turn_id"]: row["route"] for row in told}),
+        lowered=lowered_quality(run["routes"], turns, {row["turn_id"]: row["route"] for row in turn_rows}),
         approvals=tuple(_approval(row) for row in decided),
     )
 

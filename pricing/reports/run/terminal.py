@@ -113,8 +113,8 @@ def _verdict(report: RunReport) -> Iterator[Text]:
     """What it cost, what lowered its quality, who approved it."""
     if due := due_sentence(report):
         yield line(due)
-    if told := sandbox_sentence(report):
-        yield line((told, WARNING))
+    if sentence := sandbox_sentence(report):
+        yield line((sentence, WARNING))
     lowered = bool(report.lowered)
     yield line((cost_sentence(report), "bold"), (f" {quality_sentence(report) or ''}", WARNING if lowered else ""))
     for one in report.approvals:
@@ -142,21 +142,21 @@ def _quote(report: RunReport) -> Iterator[Text]:
 
 
 def _savings_and_time(report: RunReport) -> Iterator[Text]:
-    if told := saved_sentence(report.saved):
-        yield line(("Saved   ", QUIET), told)
-    if told := replayed_sentence(report.tries):
-        yield line(("Retried ", QUIET), told)
+    if sentence := saved_sentence(report.saved):
+        yield line(("Saved   ", QUIET), sentence)
+    if sentence := replayed_sentence(report.tries):
+        yield line(("Retried ", QUIET), sentence)
     if report.timing is not None:
         yield line(("Took    ", QUIET), f"{duration(report.run.duration_us)}: {took_words(report.timing)}")
 
 
 def _caching(report: RunReport) -> Iterator[Text]:
     """A line for each operation that read or wrote a cache, and for each that reads less than it did."""
-    told = caching_sentences(report)
-    if told:
+    sentence = caching_sentences(report)
+    if sentence:
         yield Text()
         yield line(("Prompt caching", "bold"))
-        yield from (line(f"  {one}") for one in told)
+        yield from (line(f"  {one}") for one in sentence)
     yield from (line((f"  {drop_sentence(drop)}", WARNING)) for drop in report.cache_drops)
 
 
@@ -254,14 +254,14 @@ def _turn(number: int, turn: TurnLine) -> list[str | Text]:
 
 def _stories(report: RunReport) -> Iterator[RenderableType]:
     """Only when there was one; the same moves of many turns are shown once."""
-    told = Counter(one.story for one in report.fallbacks)
-    if not told:
+    sentence = Counter(one.story for one in report.fallbacks)
+    if not sentence:
         return
     yield Text()
     yield line(("Turns that took more than one attempt", "bold"))
-    for story, times in told.most_common(MOST):
+    for story, times in sentence.most_common(MOST):
         yield line(f"  {story}", (f"  × {times}" if times > 1 else "", QUIET))
-    yield from _more(len(told), "story", "stories")
+    yield from _more(len(sentence), "story", "stories")
 
 
 def _more(number: int, one: str, many: str | None = None) -> Iterator[Text]:
