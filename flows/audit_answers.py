@@ -39,6 +39,6 @@ def audit_answers(
     """
     found = due(share, hours)
     judged = judge.map([answer.turn_id for answer in found[:most]]).result()
-    told, page = audit_page(judged, left_out=max(0, len(found) - most))
+    audit, page = audit_page(judged, left_out=max(0, len(found) - most))
     create_markdown_artifact(page, key="answer-audit", description="Past answers, judged")
-    return told
+    return audit

@@ -21,6 +21,6 @@ def forecast(hours: Annotated[float, Field(gt=0, le=168)] = 24) -> dict[str, int
         hours: how far to look ahead.
     """
     outlook = look(get_runtime(), hours, refuse=True)
-    told = f"{shown(outlook.expected_nano)} expected in the next {hours:g} hours"
-    create_table_artifact(outlook.rows(), key="forecast", description="\n\n".join([told, *outlook.advice()]))
+    summary = f"{shown(outlook.expected_nano)} expected in the next {hours:g} hours"
+    create_table_artifact(outlook.rows(), key="forecast", description="\n\n".join([summary, *outlook.advice()]))
     return outlook.counted()

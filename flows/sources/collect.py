@@ -213,7 +213,7 @@ def _commits(repository: Repository, places: int, notes: list[str]) -> tuple[Doc
         return ()
     notes.extend(recent.notes)
     if recent.older:
-        notes.append(f"Cut to the newest {counted(recent.told, 'commit')}.")
+        notes.append(f"Cut to the newest {counted(recent.listed, 'commit')}.")
     return recent.documents
 
 

@@ -68,7 +68,7 @@ class _Found:
     seen: int = 0
 
     def notes(self) -> tuple[str, ...]:
-        told = (
+        notes = (
             (self.binary, f"Skipped {counted(self.binary, 'binary file')}."),
             (self.large, f"Skipped {counted(self.large, 'file')} larger than {MAX_BYTES // 1_000_000} MB."),
             (self.secret, f"Left out {counted(self.secret, 'file')} that may hold keys or passwords."),
@@ -76,7 +76,7 @@ class _Found:
             (self.closed, f"Could not open {counted(self.closed, 'file or folder', 'files or folders')}."),
             (self.seen >= MAX_FILES, f"Looked at the first {MAX_FILES:,} files only."),
         )
-        return tuple(note for number, note in told if number)
+        return tuple(note for number, note in notes if number)
 
 
 def read_folder(

@@ -64,7 +64,7 @@ class CommitHistory:
     """Commits as documents, newest first; how many commits those hold, and how many older ones were seen."""
 
     documents: tuple[Document, ...]
-    told: int
+    listed: int
     older: int
     notes: tuple[str, ...]
 
@@ -169,8 +169,10 @@ def history(repository: Repository, *, items: int) -> CommitHistory:
         notes.append("git could not count the changed lines: commits are shown by their messages only.")
     if repository.shallow:
         notes.append("The git repository is a shallow copy: its older commits are not there.")
-    told = sum(len(group) for group in groups)
-    return CommitHistory(tuple(_document(group, changes) for group in groups), told, len(commits) - told, tuple(notes))
+    count = sum(len(group) for group in groups)
+    return CommitHistory(
+        tuple(_document(group, changes) for group in groups), count, len(commits) - count, tuple(notes)
+    )
 
 
 def _grouped(commits: Sequence[_Commit], items: int) -> list[list[_Commit]]:
