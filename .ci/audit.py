@@ -71,8 +71,8 @@ def main() -> int:
         for package in packages:
             for advisory in package["vulns"]:
                 vulnerable += 1
-                mended = ", ".join(advisory["fix_versions"]) or "no version yet"
-                print(f"audit: {package['name']} {package['version']}: {advisory['id']}, fixed in {mended}")
+                fixed = ", ".join(advisory["fix_versions"]) or "no version yet"
+                print(f"audit: {package['name']} {package['version']}: {advisory['id']}, fixed in {fixed}")
         print(f"audit: {lock}: {len(packages)} packages looked up")
     return 1 if vulnerable else 0
 

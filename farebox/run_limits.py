@@ -70,15 +70,15 @@ def remaining_in(place: StepContext, operation: str = "") -> Remaining:
     runtime.engine.join(place)
     run_id = place.run_id
     try:
-        room = runtime.ledger.room(run_id, operation)
+        found = runtime.ledger.remaining(run_id, operation)
     except LookupError:
         raise NoRun(
             "The run under way holds nothing any more.", next_step="Call remaining() before the run has ended."
         ) from None
     sent = runtime.ledger.turns_sent(run_id)
-    mean = room.spent // sent if sent else 0
-    turns = room.left // mean if room.left is not None and mean else None
-    return Remaining(room.left, room.spent, turns, _seconds())
+    mean = found.spent // sent if sent else 0
+    turns = found.left // mean if found.left is not None and mean else None
+    return Remaining(found.left, found.spent, turns, _seconds())
 
 
 def _seconds() -> float | None:

@@ -232,15 +232,15 @@ class Runtime:
     @_Part
     def ledger(self) -> Ledger:
         """The facts of runs, their holds and budgets."""
-        from farebox.prefect.events import tell_soft_threshold, tell_unsettled
+        from farebox.prefect.events import emit_soft_threshold, emit_unsettled
         from pricing.ledger import Ledger, PendingEnds
 
         return Ledger(
             self.store,
             zone=self.settings.zone,
             lease_seconds=self.settings.holds.lease_seconds,
-            warn=tell_soft_threshold,
-            tell_unsettled=tell_unsettled,
+            warn=emit_soft_threshold,
+            on_unsettled=emit_unsettled,
             pending=PendingEnds(self.home / "pending-ends"),
         )
 
@@ -262,7 +262,7 @@ class Runtime:
     @_Part
     def batch_results(self) -> BatchResults:
         """Looks for batches at their providers, and takes their results."""
-        from farebox.prefect.events import tell_implausible_usage, tell_other_model
+        from farebox.prefect.events import emit_implausible_usage, emit_other_model
         from tasks.telemetry import Telemetry
         from tasks.turn import BatchResults, BatchWaits
 
@@ -274,8 +274,8 @@ class Runtime:
             BatchWaits(self.settings.batches.create_seconds),
             telemetry=Telemetry(),
             load=self._transport.load,
-            implausible=tell_implausible_usage,
-            other_model=tell_other_model,
+            implausible=emit_implausible_usage,
+            other_model=emit_other_model,
         )
 
     def _batch_client(self, provider: str) -> BatchClient:
@@ -439,9 +439,9 @@ class Runtime:
             most_lines=given.most_lines,
         )
         visit, lines = self.batch_results.visit, self.batches.lines
-        return Waves(settings, batched.submit, visit, lines, tell=self._tell_waiting, expected=self.expected_at)
+        return Waves(settings, batched.submit, visit, lines, tell=self._note_waiting, expected=self.expected_at)
 
-    def _tell_waiting(self, news: WaveNews) -> None:
+    def _note_waiting(self, news: WaveNews) -> None:
         for watcher in tuple(self.watchers):
             watcher.batches(news)
 
@@ -497,7 +497,7 @@ class Runtime:
             self.store.close()
 
     def _attempts(self, telemetry: Telemetry, holds: HoldsInUse) -> Attempts:
-        from farebox.prefect.events import tell_implausible_usage, tell_other_model, tell_unpriced_tier
+        from farebox.prefect.events import emit_implausible_usage, emit_other_model, emit_unpriced_tier
         from pricing.ledger import prompt_hash_key
         from tasks.turn import Attempts
 
@@ -511,18 +511,18 @@ class Runtime:
             hash_key=lambda: prompt_hash_key(self.store),
             prefix_seconds=self.settings.turns.cache_wait_seconds,
             spent=holds.note,
-            implausible=tell_implausible_usage,
-            other_model=tell_other_model,
-            unpriced_tier=tell_unpriced_tier,
+            implausible=emit_implausible_usage,
+            other_model=emit_other_model,
+            unpriced_tier=emit_unpriced_tier,
         )
 
     def _breaker(self) -> Breaker:
-        from farebox.prefect.events import tell_prefect
+        from farebox.prefect.events import emit_breaker_event
         from tasks.routing import Breaker, Quarantine
 
         settings = self.settings.breaker
         quarantine = Quarantine(settings.quarantine_seconds, settings.cap_seconds, settings.long_seconds)
-        return Breaker(self.circuits, self.router.targets, quarantine, tell=tell_prefect)
+        return Breaker(self.circuits, self.router.targets, quarantine, notify=emit_breaker_event)
 
     def _observe(self) -> dict[str, TargetStats]:
         from pricing.ledger import observe
@@ -554,9 +554,9 @@ class Runtime:
 
     def _watch_turn(self, event: TurnEvent) -> None:
         if event.outcome == "blocked":
-            from farebox.prefect.events import tell_blocked
+            from farebox.prefect.events import emit_blocked
 
-            tell_blocked(event)
+            emit_blocked(event)
         for watcher in tuple(self.watchers):  # runs that end meanwhile take theirs away
             watcher.turn(event)
 

@@ -8,7 +8,7 @@ from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 
 from farebox import ReviewQuery, get_runtime, reviewed, reviewed_version
-from farebox.prefect import tell_rates_changed
+from farebox.prefect import emit_rates_changed
 
 
 @flow(name="price-review")
@@ -26,7 +26,7 @@ def price_review(
     runtime = get_runtime()
     before, now = reviewed_version(runtime), runtime.rates.version
     if before is not None and before != now:
-        tell_rates_changed(before, now)
+        emit_rates_changed(before, now)
     if only_if_rates_changed and before == now:
         return None
     question = ReviewQuery(days=days, on=on, margin=margin)

@@ -93,11 +93,11 @@ class Verdict:
 def allow(*, spans: tuple[Span, ...] = (), cost_nano: Nano = 0, **facts: Fact) -> Verdict:
     """Nothing to object; ``spans`` and ``facts`` may still tell what was seen."""
     if not (spans or cost_nano or facts):
-        return _NOTHING_TO_TELL
+        return _ALLOWED
     return Verdict("allow", spans=spans, facts=facts, cost_nano=cost_nano)
 
 
-_NOTHING_TO_TELL = Verdict("allow")
+_ALLOWED = Verdict("allow")
 
 
 def block(reason: Reason, *, spans: tuple[Span, ...] = (), cost_nano: Nano = 0, **facts: Fact) -> Verdict:

@@ -39,14 +39,14 @@ def find_guard(name: str, module: str = "") -> type[Guard]:
     """
     place = module or _BUILT_IN.get(name, f"guardrails.guards.{name}")
     try:
-        room = importlib.import_module(place)
+        loaded = importlib.import_module(place)
     except ImportError as fault:
         if fault.name is not None and not (place == fault.name or place.startswith(f"{fault.name}.")):
             raise _broken(name, place, fault) from None  # the module is there, and misses something of its own
         raise _no_guard(name, place) from None
     except Exception as fault:  # noqa: BLE001 - it is the team's own module: anything may come of it
         raise _broken(name, place, fault) from None
-    for found in vars(room).values():
+    for found in vars(loaded).values():
         if isinstance(found, type) and getattr(found, "name", None) == name and hasattr(found, "check"):
             return cast("type[Guard]", found)
     raise _no_guard(name, place)

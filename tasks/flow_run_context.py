@@ -81,7 +81,7 @@ def _caller(flow_run_id: str) -> RunContext | None:
     task_run_id = _read_flow_run(flow_run_id).parent_task_run_id
     if task_run_id is None:
         return None
-    with _client() as client, _told():
+    with _client() as client, _api_errors():
         caller = client.read_task_run(task_run_id).flow_run_id
     if caller is None:
         return None
@@ -89,7 +89,7 @@ def _caller(flow_run_id: str) -> RunContext | None:
 
 
 def _read_flow_run(flow_run_id: str) -> FlowRun:
-    with _client() as client, _told():
+    with _client() as client, _api_errors():
         return client.read_flow_run(UUID(flow_run_id))
 
 
@@ -100,7 +100,7 @@ def _client() -> SyncPrefectClient:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _api_errors() -> Iterator[None]:
     """Errors of the API as one of ours, which names no parameter."""
     try:
         yield

@@ -286,14 +286,14 @@ class Spend:
     def _begun(self, cost: ToolCost) -> Expense:
         engine = self._engine()
         intent, begun = self._submit(engine, cost)
-        _check_room(intent, begun.result())
+        _check_refusals(intent, begun.result())
         return Expense(engine, intent)
 
     async def _begun_aio(self, cost: ToolCost) -> Expense:
         # In a thread: the run may have to be looked for in the ledger, or opened.
         engine = self._engine()
         intent, begun = await asyncio.to_thread(self._submit, engine, cost)
-        _check_room(intent, await begun)
+        _check_refusals(intent, await begun)
         return Expense(engine, intent)
 
     @staticmethod
@@ -331,7 +331,7 @@ class Spend:
         return intent, ledger.begin(intent, execution)
 
 
-def _check_room(intent: Intent, refusals: Sequence[Refusal]) -> None:
+def _check_refusals(intent: Intent, refusals: Sequence[Refusal]) -> None:
     """Stop if a budget was exceeded.
 
     Raises:

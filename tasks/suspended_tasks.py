@@ -20,7 +20,7 @@ SUSPENDED = "Suspended"
 """The name of the state of such a task run; its type is that of a pause."""
 _PAGE = 200
 """Prefect's own limit of rows in one answer."""
-_TOLD = {
+_MESSAGES = {
     "Resumed": "The run went on, in another task run.",
     "Cancelled": "The run was cancelled while it was suspended.",
 }
@@ -60,7 +60,7 @@ def end_suspended_tasks(client: SyncPrefectClient, flow_run_id: UUID, name: Lite
     """
     left = _unfinished(client, flow_run_id)
     for task_run in left:
-        state = _state("COMPLETED" if name == "Resumed" else "CANCELLED", name, _TOLD[name])
+        state = _state("COMPLETED" if name == "Resumed" else "CANCELLED", name, _MESSAGES[name])
         client.set_task_run_state(task_run.id, state, force=True)
     return len(left)
 

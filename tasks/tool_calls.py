@@ -168,9 +168,9 @@ class ToolCall:
         self._finish(ToolOutcome(message=text))
 
     def raised(self, error: Exception) -> None:
-        """It ended by an exception: a retry makes it again. What an agent tells its model of one, it keeps itself."""
-        tells = self._by == "agent" and isinstance(error, ValueError | LookupError)
-        if self._answers is not None and self._entry_id and not tells:
+        """Forget a call that raised, so that a retry makes it again; the message of an agent's tool is kept by the agent."""
+        is_answer = self._by == "agent" and isinstance(error, ValueError | LookupError)
+        if self._answers is not None and self._entry_id and not is_answer:
             self._answers.journal.drop([self._entry_id]).result()
 
     def _find_run(self, engine: Engine) -> None:

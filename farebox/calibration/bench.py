@@ -46,7 +46,7 @@ class Bench:
     targets: Mapping[str, Target]
     best: str
     results: Results
-    _room: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(AT_ONCE), repr=False)
+    _slots: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(AT_ONCE), repr=False)
 
     @classmethod
     def of(cls, runtime: Runtime, what: Chosen) -> Bench:
@@ -94,7 +94,7 @@ class Bench:
         """Try one case on one target, at most once ever, in the step that is running."""
         case = self.cases[number]
         claimed = CaseScore(key=self.key(case, target), run_id=current_step().run_id)
-        with self._room:
+        with self._slots:
             return self._known(claimed) or self._ask(case, target, claimed)
 
     def _known(self, claimed: CaseScore) -> CaseScore | None:

@@ -82,7 +82,7 @@ def collect(runtime: Runtime, subject: Subject, days: int, limit: int) -> Collec
     cases = list(islice(_fitting(subject, found, left), limit))
     if not cases:
         raise UsageError(
-            f"None of {len(notes) + old} calls of {subject.key} is a case: {told(left)}.",
+            f"None of {len(notes) + old} calls of {subject.key} is a case: {left_out_text(left)}.",
             next_step="Run it again with [content] kept, or write cases by hand: docs/calibration.md shows how.",
         )
     left[_MORE] = len(chosen) - len(cases) - left[_UNFIT]
@@ -97,12 +97,12 @@ def collect(runtime: Runtime, subject: Subject, days: int, limit: int) -> Collec
     )
 
 
-def told(left_out: Mapping[str, int]) -> str:
+def left_out_text(left_out: Mapping[str, int]) -> str:
     """How many calls were left out, by reason, as text."""
     return ", ".join(f"{number} {why}" for why, number in left_out.items() if number)
 
 
-def told_expected(found: CollectedCalls) -> str:
+def expected_text(found: CollectedCalls) -> str:
     """Where the expected answers come from, and how the cases are scored as a result."""
     if not found.compared:
         return "No case has an expected answer: answers of this step contain no choice, number or date to compare."
@@ -123,7 +123,7 @@ def told_expected(found: CollectedCalls) -> str:
     return said
 
 
-def told_number(found: CollectedCalls) -> str:
+def cases_text(found: CollectedCalls) -> str:
     """A warning if there are too few cases; empty if there are enough."""
     if len(found.cases) >= _USUAL:
         return ""

@@ -68,12 +68,12 @@ class AcceptanceCriteria:
     Args:
         margin: the mean score it may lose against the best.
         confidence: the probability that no candidate which loses more is accepted.
-        floor: the largest p95 latency in seconds, if the best target meets it.
+        most_seconds: the largest p95 latency in seconds, if the best target meets it.
     """
 
     margin: float = 0.03
     confidence: float = 0.95
-    floor: float = inf
+    most_seconds: float = inf
 
     @property
     def alpha(self) -> float:
@@ -228,10 +228,10 @@ class CalibrationDecision:
         return pair.n >= PILOT and pair.cost < pair.best_cost and not self._too_slow(pair)
 
     def _too_slow(self, pair: Paired) -> bool:
-        if self._terms.floor == inf:
+        if self._terms.most_seconds == inf:
             return False
         took = pair.seconds(_P95)
-        return took > self._terms.floor and took > pair.best_seconds(_P95)
+        return took > self._terms.most_seconds and took > pair.best_seconds(_P95)
 
     def _dropped(self, pair: Paired) -> CaseVerdict | None:
         if pair.n < PILOT:

@@ -39,12 +39,12 @@ def sync(
     """
     runtime = get_runtime()
     if rebuild or not watch:
-        _tell(runtime, rebuild=rebuild)
+        _print_status(runtime, rebuild=rebuild)
     if watch:
         with _interruption() as interrupted:
             while not interrupted.is_set():
                 try:
-                    _tell(runtime, quiet=True)
+                    _print_status(runtime, quiet=True)
                 except LedgerBusy as error:  # for example while its server restarts: the next round catches up
                     complain(error)
                 interrupted.wait(every)
@@ -71,7 +71,7 @@ def archive(*, days: Days | None = None, json: Json = False) -> None:
         _out.print("Nothing to archive: every run is younger, or quotes still use it.")
 
 
-def _tell(runtime: Runtime, *, rebuild: bool = False, quiet: bool = False) -> None:
+def _print_status(runtime: Runtime, *, rebuild: bool = False, quiet: bool = False) -> None:
     done = runtime.replica.rebuild() if rebuild else runtime.replica.sync()
     if not done.done:
         _out.print(f"{runtime.replica.path} is in use by another process; the next sync catches up.")

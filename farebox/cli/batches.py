@@ -41,7 +41,7 @@ def list_(*, open_only: Open = False, limit: Limit = 20, json: Json = False) -> 
     """
     runtime = _runtime()
     found = [batch for batch in runtime.batches.all(limit) if batch.is_open or not open_only]
-    _tell(runtime, found, as_json=json)
+    _print_batches(runtime, found, as_json=json)
 
 
 @batches.command
@@ -81,7 +81,7 @@ def cancel(name: str, /, *, json: Json = False) -> None:
     by = getpass.getuser()
     for batch in found:
         runtime.engine.loop.run(runtime.batch_results.cancel(batch.label, by))
-    _tell(runtime, _again(runtime, found), as_json=json)
+    _print_batches(runtime, _again(runtime, found), as_json=json)
 
 
 @batches.command
@@ -124,7 +124,7 @@ def _runtime() -> Runtime:
     return runtime
 
 
-def _tell(runtime: Runtime, found: Sequence[Batch], *, as_json: bool) -> None:
+def _print_batches(runtime: Runtime, found: Sequence[Batch], *, as_json: bool) -> None:
     if as_json:
         print_json([_plain(runtime, batch) for batch in found])
     elif found:

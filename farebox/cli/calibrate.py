@@ -87,13 +87,13 @@ def _run(operation: str, given: dict[str, str], limit: Nano | None, *, as_json: 
     from farebox.cli.run import run_here
 
     runtime, key = get_runtime(), find_subject(operation).key
-    _tell_repeated(Path(given["cases"]))
+    _warn_of_repeated(Path(given["cases"]))
     given = {"operation": key} | given
     if limit is not None:
         given["most"] = str(_fitting(given, limit))
     before = read_lock_file(runtime.root / LOCK_FILE).get(key)
     ran: dict[str, Any] = {}
-    run_here("calibrate", given, limit, as_json=as_json, tell=ran.update)  # it prints the locked route
+    run_here("calibrate", given, limit, as_json=as_json, emit=ran.update)  # it prints the locked route
     _conclude(runtime, key, before, None, {"message": ran.get("result"), "run": ran}, as_json=as_json)
 
 
@@ -129,7 +129,7 @@ def _conclude(
         _out.print(f"Written to {path.name}: review it, commit it, check it in CI with `farebox routes verify`.")
 
 
-def _tell_repeated(path: Path) -> None:
+def _warn_of_repeated(path: Path) -> None:
     """Report the cases of a file that are duplicates."""
     from farebox.calibration.cases import distinct, read_cases
 

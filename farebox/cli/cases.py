@@ -31,8 +31,8 @@ def collect(operation: str, /, *, days: Days = 30, limit: Most = 300, out: Path 
         limit: how many at most, spread over time and outcomes.
         out: the file, .farebox/cases/AUTOMATION.OPERATION.jsonl if left out; never overwritten.
     """
+    from farebox.calibration.collect import cases_text, expected_text, left_out_text, write_cases
     from farebox.calibration.collect import collect as collected_from
-    from farebox.calibration.collect import told, told_expected, told_number, write_cases
     from farebox.calibration.subject import find_subject
 
     runtime = get_runtime()
@@ -41,10 +41,10 @@ def collect(operation: str, /, *, days: Days = 30, limit: Most = 300, out: Path 
     found = collected_from(runtime, subject, days, limit)
     write_cases(path, found.cases)
     made = plural(len(found.cases), "case")
-    said = [f"{plural(found.calls, 'call')} of {found.key} kept in the last {days} days: {made}. {told_number(found)}"]
-    said += [f"Left out: {told(found.left_out)}."] if found.left_out else []
+    said = [f"{plural(found.calls, 'call')} of {found.key} kept in the last {days} days: {made}. {cases_text(found)}"]
+    said += [f"Left out: {left_out_text(found.left_out)}."] if found.left_out else []
     said += [
-        told_expected(found),
+        expected_text(found),
         "Personal data stays masked: models see placeholders such as [EMAIL_1].",
         f"Written to {near(path)}, readable by you only{_apart(path, runtime.home)}.",
         "Review it before you share it: it contains text that people wrote.",

@@ -109,7 +109,7 @@ def closing_line(report: RunReport) -> Text:
     return Text.assemble((mark, "bold"), f"{status}: {money_sentence(report)}", overflow="fold")
 
 
-_ROOM_FOR_BARS = 72
+_WIDTH_WITH_BARS = 72
 """The width in columns from which progress has bars; narrower terminals show only text."""
 
 
@@ -135,7 +135,7 @@ class _Progress:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         del console
-        wide = options.max_width >= _ROOM_FOR_BARS
+        wide = options.max_width >= _WIDTH_WITH_BARS
         table = Table.grid(padding=(0, 2) if wide else (0, 1))
         table.add_column(overflow="fold")
         for _ in range(3 if wide else 2):

@@ -59,7 +59,7 @@ class RunAllowance:
             results: list[dict[str, Any]] = []
             _check_known(automation)
             try:
-                run_here(automation, _given(parameters), self.left, as_json=True, tell=results.append)
+                run_here(automation, _given(parameters), self.left, as_json=True, emit=results.append)
             except FareboxError:
                 if not results:
                     raise
@@ -74,7 +74,7 @@ def make_server(limit: Nano | None) -> MCPServer:
     """A server with the tools that read, and with ``run`` if its runs may cost up to ``limit`` nano-dollars."""
     server = MCPServer("farebox", instructions=_INSTRUCTIONS, log_level="ERROR")
     for tool in (automations, quote, runs, report, budgets, forecast):
-        server.add_tool(_told(tool), annotations=_READS, structured_output=False)
+        server.add_tool(_as_json_tool(tool), annotations=_READS, structured_output=False)
     if limit is not None:
         allowance = RunAllowance(limit)
 
@@ -84,7 +84,7 @@ def make_server(limit: Nano | None) -> MCPServer:
             """
             return allowance.run(automation, parameters or {})
 
-        server.add_tool(_told(run), annotations=_RUNS, structured_output=False)
+        server.add_tool(_as_json_tool(run), annotations=_RUNS, structured_output=False)
     return server
 
 
@@ -93,7 +93,7 @@ def serve_stdio(server: MCPServer) -> None:
     server.run("stdio")
 
 
-def serve_http(server: MCPServer, port: int, tell: Callable[[str], object]) -> None:
+def serve_http(server: MCPServer, port: int, print_line: Callable[[str], object]) -> None:
     """Listen on this machine until interrupted.
 
     Raises:
@@ -109,7 +109,7 @@ def serve_http(server: MCPServer, port: int, tell: Callable[[str], object]) -> N
             raise UsageError(
                 f"Port {port} cannot be used ({error.strerror}).", next_step="Name another: --http 8765."
             ) from None
-        tell(f"http://{_HOST}:{listening.getsockname()[1]}/mcp")
+        print_line(f"http://{_HOST}:{listening.getsockname()[1]}/mcp")
         app = server.streamable_http_app(host=_HOST)
         uvicorn.Server(uvicorn.Config(app, log_level="error")).run([listening])
 
@@ -191,7 +191,7 @@ def _given(parameters: dict[str, Any]) -> dict[str, str]:
     return {name: value if isinstance(value, str) else json.dumps(value) for name, value in parameters.items()}
 
 
-def _told(tool: Callable[..., T]) -> Callable[..., str]:
+def _as_json_tool(tool: Callable[..., T]) -> Callable[..., str]:
     """A tool that returns JSON, and whose errors have our message and next step."""
 
     @functools.wraps(tool)

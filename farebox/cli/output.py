@@ -44,9 +44,9 @@ def terminal(*, stderr: bool = False, **options: Any) -> Console:
 
 def moment(when: datetime | None, zone: ZoneInfo) -> str:
     """A time in the project's time zone, with its name; empty for ``None``."""
-    from pricing.reports import moment as told
+    from pricing.reports import moment as moment_text
 
-    return told(when.astimezone(zone)) if when else ""
+    return moment_text(when.astimezone(zone)) if when else ""
 
 
 def near(place: Path | str) -> str:

@@ -40,16 +40,16 @@ def sample_quote(name: str, given: dict[str, str], items: int, *, whose: RunOwne
     summary = f"{automation.name} with {driver} = {items}: {amounts}"
     if not yes:
         _agree(summary, json=json)
-    heard: dict[str, Any] = {}
-    run_here(name, {**given, driver: str(items)}, asked.hold, whose=whose, as_json=True, tell=heard.update)
-    seen = turn_costs(runtime.ledger, heard["run_id"])
+    result: dict[str, Any] = {}
+    run_here(name, {**given, driver: str(items)}, asked.hold, whose=whose, as_json=True, emit=result.update)
+    seen = turn_costs(runtime.ledger, result["run_id"])
     found = quote_from_sample(seen, asked.plan, before.plan)
     after = price_run(runtime, automation, whole).quote  # the sample is history now
     if json:
         print_json(
             {
                 "automation": automation.name,
-                "sample": {"items": items, "run_id": heard["run_id"], "spent_nano": heard["spent_nano"]},
+                "sample": {"items": items, "run_id": result["run_id"], "spent_nano": result["spent_nano"]},
                 "p50": asdict(found.p50),
                 "p95": asdict(found.p95),
                 "unseen": found.unseen,
@@ -58,7 +58,9 @@ def sample_quote(name: str, given: dict[str, str], items: int, *, whose: RunOwne
             }
         )
         return
-    _out.print(f"Sample: {summary}; it cost {format_money(heard['spent_nano'])} (run {heard['run_id']}).", markup=False)
+    _out.print(
+        f"Sample: {summary}; it cost {format_money(result['spent_nano'])} (run {result['run_id']}).", markup=False
+    )
     for line in lines(found):
         _out.print(line, markup=False)
     _out.print(

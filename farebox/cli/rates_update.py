@@ -66,7 +66,7 @@ def update(
     newest = offered.newest_date(today)
     if not found_changes and newest == runtime.rates.newest_date(today):
         lists.note_newest(today)
-        _tell_no_newer(runtime.rates.version, newest, json=json)
+        _print_no_newer(runtime.rates.version, newest, json=json)
         return
     if json:
         found = {"before": runtime.rates.version, "after": offered.version, "newest": str(newest), "taken": yes}
@@ -80,7 +80,7 @@ def update(
             _out.print("Installed. Undo with `farebox rates update --undo`.")
 
 
-def _tell_no_newer(version: str, newest: date | None, *, json: bool) -> None:
+def _print_no_newer(version: str, newest: date | None, *, json: bool) -> None:
     if json:
         print_json({"before": version, "after": version, "newest": str(newest), "taken": False, "changes": []})
     else:

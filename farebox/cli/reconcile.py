@@ -68,7 +68,7 @@ def reconcile(
     if json:
         print_json({"reconciliation": found.to_json(), "accepted": written and written.to_json()})
         return
-    _tell(found)
+    _print_result(found)
     if written is not None:
         _out.print(
             f"Accepted: {written.attempts} attempts corrected by {format_money(written.adjusted_nano)} in all.",
@@ -76,7 +76,7 @@ def reconcile(
         )
 
 
-def _tell(found: Reconciliation) -> None:
+def _print_result(found: Reconciliation) -> None:
     from pricing.reconciliation import cause_grid, difference_grid, reconciliation_sentences
 
     for sentence in reconciliation_sentences(found):

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 Json = Annotated[bool, Parameter(name="--json", negative="")]
 
 _out = terminal()
-_told = terminal(stderr=True)
+_messages = terminal(stderr=True)
 _SINCE = "30d"
 _ALL = "all"
 
@@ -154,14 +154,14 @@ def _write(path: Path, text: str) -> None:
         path.write_text(text, "utf-8")
     except OSError as error:
         raise UsageError(f"{path} cannot be written ({error.strerror}).", next_step="Name another file.") from None
-    _told.print(f"written to {path}", style="dim", markup=False)
+    _messages.print(f"written to {path}", style="dim", markup=False)
 
 
 def _export(table: RunReport | Breakdown, path: Path, kind: Literal["csv", "parquet"]) -> None:
     from pricing.reports import export
 
     rows = export(table, path, kind)
-    _told.print(f"{rows} rows written to {path}", style="dim", markup=False)
+    _messages.print(f"{rows} rows written to {path}", style="dim", markup=False)
 
 
 def _closed(month: str, *, json: bool) -> None:
@@ -185,7 +185,7 @@ def _focus(runtime: Runtime, name: str, choice: RunSelection, path: Path) -> Non
     regions = {target.name: target.region for target in runtime.router.targets}
     rates = FocusRates(RateCard.load(), runtime.rates, regions)
     rows = write_focus(runtime.replica, rates, path, choice, run_id=run_id)
-    _told.print(f"{rows} rows written to {path}", style="dim", markup=False)
+    _messages.print(f"{rows} rows written to {path}", style="dim", markup=False)
 
 
 def synced() -> Runtime:

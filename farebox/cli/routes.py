@@ -96,9 +96,9 @@ def _lines(explanation: Explanation) -> RenderableType:
 
 def _operation_lines(one: ExplainedOperation) -> Iterator[RenderableType]:
     asked = f"  {one.tier} · {one.size.input_tokens:,} tokens in, {one.size.output_tokens:,} out"
-    floors = f" · service level: {one.floors.success:.0%} answered, p95 within {one.floors.seconds:g} s"
+    level = f" · service level: {one.floors.success:.0%} answered, p95 within {one.floors.seconds:g} s"
     yield Text()
-    yield Text.assemble((one.operation, "bold"), (asked + floors, "dim"))
+    yield Text.assemble((one.operation, "bold"), (asked + level, "dim"))
     if one.complexity is not None:
         yield Text(
             f"  this prompt: {one.complexity.explain(one.threshold)}"

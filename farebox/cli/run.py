@@ -75,9 +75,9 @@ def run_here(
     whose: RunOwner = ANONYMOUS,
     due: str | None = None,
     as_json: bool,
-    tell: Callable[[dict[str, Any]], object] = print_json,
+    emit: Callable[[dict[str, Any]], object] = print_json,
 ) -> None:
-    """Run an automation in this process; its errors set the exit code. The JSON result is passed to ``tell``.
+    """Run an automation in this process; its errors set the exit code. The JSON result is passed to ``emit``.
 
     Raises:
         UsageError: the due time cannot be met or read.
@@ -97,7 +97,7 @@ def run_here(
             return follow_run(partial(_iterated, flow, parameters))
         return follow_run(partial(flow, **parameters, return_state=True))
 
-    follow_watched(runtime, start, starter_context(whose, limit, due_at), as_json=as_json, tell=tell)
+    follow_watched(runtime, start, starter_context(whose, limit, due_at), as_json=as_json, emit=emit)
 
 
 def follow_watched(
@@ -106,7 +106,7 @@ def follow_watched(
     starter: RunContext,
     *,
     as_json: bool,
-    tell: Callable[[dict[str, Any]], object] = print_json,
+    emit: Callable[[dict[str, Any]], object] = print_json,
 ) -> None:
     """Show a run from start to end. ``start`` returns its final state, or its refusal.
 
@@ -127,7 +127,7 @@ def follow_watched(
             end = _ended(record, start)
         except KeyboardInterrupt:
             display.stop()
-            _tell_left(runtime, record)
+            _print_remaining(runtime, record)
             raise
         finally:
             display.stop()
@@ -137,14 +137,14 @@ def follow_watched(
         return
     with _harmless():
         if as_json:
-            tell(_told(runtime, record, end))
+            emit(_result_fields(runtime, record, end))
         else:
             _show(runtime, record, end, console)
     if end.error is not None:
         raise end.error
 
 
-def _tell_left(runtime: Runtime, record: _Record) -> None:
+def _print_remaining(runtime: Runtime, record: _Record) -> None:
     """Print how to continue a run that was interrupted while it waited for batches."""
     if record.run is None or not (batches := runtime.batches.open(record.run.run_id)):
         return
@@ -304,7 +304,7 @@ def _report(runtime: Runtime, record: _Record) -> RunReport | None:
     return found
 
 
-def _told(runtime: Runtime, record: _Record, end: _End) -> dict[str, Any]:
+def _result_fields(runtime: Runtime, record: _Record, end: _End) -> dict[str, Any]:
     """The run as JSON; its cost is that of its report."""
     from farebox.cli.results import plain
 

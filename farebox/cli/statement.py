@@ -62,7 +62,7 @@ def statement(
     if json:
         print_json(found.to_json() | {"files": [str(path) for path in files]})
     else:
-        _tell(found, files)
+        _print_statement(found, files)
 
 
 def _issued(runtime: Runtime, org: str, month: str, *, preview: bool, with_cost: bool) -> ChargebackStatement:
@@ -89,7 +89,7 @@ def _issued(runtime: Runtime, org: str, month: str, *, preview: bool, with_cost:
     return read_statement(issued.figures, issued.number)
 
 
-def _tell(found: ChargebackStatement, files: list[Path]) -> None:
+def _print_statement(found: ChargebackStatement, files: list[Path]) -> None:
     from pricing.reports import statement_grids, statement_sentences
 
     _out.print(f"{found.title}: {found.org}", style="bold", markup=False)

@@ -43,10 +43,10 @@ def fitted(table: Table, console: Console, options: ConsoleOptions) -> Renderabl
     if not columns or any(column.width is not None for column in columns):
         return table
     wide = [_measured(column, console, options) for column in columns]
-    room = options.max_width - _extra(table)
-    if sum(one.maximum for one in wide) <= room:
+    width = options.max_width - _extra(table)
+    if sum(one.maximum for one in wide) <= width:
         return table
-    spare = room - sum(one.minimum for one in wide)
+    spare = width - sum(one.minimum for one in wide)
     if spare < 0:
         return _listed(table) if table.show_header else table
     wanted = sum(one.maximum - one.minimum for one in wide)

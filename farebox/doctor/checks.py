@@ -181,11 +181,11 @@ def check_hosts(patient: CheckContext) -> Iterator[CheckFinding]:
 
 def check_clock(patient: CheckContext) -> Iterator[CheckFinding]:
     """Whether our clock agrees with the hosts' clocks: budget resets and request signatures depend on it."""
-    told_times = [host.ahead for host in patient.hosts if host.ahead is not None]
-    if not told_times:
+    offsets = [host.ahead for host in patient.hosts if host.ahead is not None]
+    if not offsets:
         yield CheckFinding("clock", "skipped", "no host was reached that sends its time")
         return
-    off = min(told_times, key=abs)  # if one host agrees with our clock, the others are wrong
+    off = min(offsets, key=abs)  # if one host agrees with our clock, the others are wrong
     state: CheckState = "ok" if abs(off) < _OFF_SECONDS else "warn" if abs(off) < _REFUSED_SECONDS else "fail"
     text = "agrees with the hosts reached" if state == "ok" else f"is {abs(off):.0f} s {'slow' if off > 0 else 'fast'}"
     yield CheckFinding("clock", state, text, "" if state == "ok" else "Let the system keep its time (NTP).")

@@ -117,20 +117,22 @@ def one_model(case: EconomicsContext) -> Iterator[EconomicFinding]:
     models: dict[str, Nano] = {}
     for row in rows:
         models[row["model"]] = models.get(row["model"], 0) + row["cost_nano"]
-    dearest = max(models, key=lambda model: models[model], default="")
-    share = models.get(dearest, 0) / max(sum(models.values()), 1)
-    evidence = {"model": dearest, "share": share, "operations": sorted(operations)}
+    most_expensive = max(models, key=lambda model: models[model], default="")
+    share = models.get(most_expensive, 0) / max(sum(models.values()), 1)
+    evidence = {"model": most_expensive, "share": share, "operations": sorted(operations)}
     if len(operations) >= _SEVERAL and share >= _ALL:
         yield EconomicFinding(
             "one model",
             True,
-            f"{percent(share)} of what {len(operations)} operations cost went to {dearest}",
-            _dearer_than_light(case, [row for row in rows if row["model"] == dearest]),
+            f"{percent(share)} of what {len(operations)} operations cost went to {most_expensive}",
+            _extra_over_light(case, [row for row in rows if row["model"] == most_expensive]),
             "Give each operation the tier it needs: `farebox calibrate` finds the cheapest that is good enough.",
             evidence,
         )
     else:
-        message = f"{len(operations)} operations at {len(models)} models; {percent(share)} went to {dearest or 'none'}"
+        message = (
+            f"{len(operations)} operations at {len(models)} models; {percent(share)} went to {most_expensive or 'none'}"
+        )
         yield EconomicFinding("one model", False, message, evidence=evidence)
 
 
@@ -144,7 +146,7 @@ def premium_for_light(case: EconomicsContext) -> Iterator[EconomicFinding]:
         and (row["input_tokens"] or 0) <= _SHORT_INPUT * row["answers"]
         and (row["output_tokens"] or 0) <= _SHORT_ANSWER * row["answers"]
     ]
-    found = [(row, stake) for row in light if (stake := _dearer_than_light(case, [row])) > _WORTH * row["cost_nano"]]
+    found = [(row, stake) for row in light if (stake := _extra_over_light(case, [row])) > _WORTH * row["cost_nano"]]
     for row, stake in found:
         read, wrote = ((row[name] or 0) // row["answers"] for name in ("input_tokens", "output_tokens"))
         yield EconomicFinding(
@@ -444,7 +446,7 @@ def _name(row: Row) -> str:
     return f"{row['automation']} {row['quality']}"
 
 
-def _dearer_than_light(case: EconomicsContext, rows: list[Row]) -> Nano:
+def _extra_over_light(case: EconomicsContext, rows: list[Row]) -> Nano:
     """The cost of rows above the price of the same tokens at the project's light target; zero without such a target."""
     light = first_of_tier(case.runtime, "light")
     if light is None:

@@ -91,7 +91,7 @@ class ChatRequest:
     asked: GuestRequest
     model: str
     stream: bool
-    tells_usage: bool
+    with_usage: bool
     sent: JSONObject = field(default_factory=dict, repr=False)
     """As it was sent: what an answer repeats of it."""
 
@@ -288,7 +288,7 @@ class Chunks:
         if rest:
             yield self._event(rest)
         yield self._event({}, _finish(reply))
-        if self._request.tells_usage:
+        if self._request.with_usage:
             yield event_of({**self._head, "choices": [], "usage": _usage(reply)})
         yield b"data: [DONE]\n\n"
 

@@ -84,7 +84,7 @@ class ServerConnection:
     """A connection, open until ``close`` or until the server ends it."""
 
     def __init__(self, server: ServerAddress, idle: Callable[[], None]) -> None:
-        self._server, self._tell_idle = server, idle
+        self._server, self._on_idle = server, idle
         self._closing = asyncio.Event()
         self._used = asyncio.Event()
         self._calls = 0
@@ -142,7 +142,7 @@ class ServerConnection:
         try:
             for _ in range(_MOST_PAGES):
                 page = await self._asked().list_tools(cursor=cursor)
-                found += [served for tool in page.tools if (served := self._served(tool, tell=complete)) is not None]
+                found += [served for tool in page.tools if (served := self._served(tool, warn=complete)) is not None]
                 cursor = page.next_cursor
                 if cursor is None or len(found) >= _MOST_TOOLS:
                     break
@@ -221,7 +221,7 @@ class ServerConnection:
                 async with AsyncExitStack() as stack:
                     transport = await self._transport(stack, env, headers)
                     client = Client(
-                        transport, read_timeout_seconds=self._server.timeout, message_handler=self._heard, cache=None
+                        transport, read_timeout_seconds=self._server.timeout, message_handler=self._receive, cache=None
                     )
                     self._client = await stack.enter_async_context(client)
                     limit.deadline = math.inf
@@ -251,7 +251,7 @@ class ServerConnection:
                 return
             if not self._calls and not self._used.is_set():
                 self.idle = True
-                self._tell_idle()
+                self._on_idle()
                 return
 
     async def _transport(self, stack: AsyncExitStack, env: Mapping[str, str], headers: Mapping[str, str]) -> Any:
@@ -272,7 +272,7 @@ class ServerConnection:
         )
         return stdio_client(parameters, errlog=errors)
 
-    async def _heard(self, message: object) -> None:
+    async def _receive(self, message: object) -> None:
         """Notes that tools changed, on connections that receive this unasked."""
         from mcp_types import ToolListChangedNotification
 
@@ -292,7 +292,7 @@ class ServerConnection:
                 async for _ in events:
                     self.changed = True
 
-    def _served(self, tool: Any, *, tell: bool) -> ServedTool | None:
+    def _served(self, tool: Any, *, warn: bool) -> ServedTool | None:
         """A tool in the form that models take; ``None`` if the agent must not or cannot have it."""
         if self._server.only is not None and tool.name not in self._server.only:
             return None
@@ -302,7 +302,7 @@ class ServerConnection:
         if len(written) > _LARGEST_SCHEMA:
             fault = f"its definition has {len(written):,} characters"
         if fault:
-            if tell:
+            if warn:
                 _log.warning(
                     "The tool %s of the server %s is left out: %s.", ascii(tool.name[:60]), self._server.name, fault
                 )

@@ -87,7 +87,7 @@ def _read(given: JSONObject, states: ProviderStates) -> ChatRequest:
             top_p=given.get("top_p"),
         ),
     )
-    return ChatRequest(asked, str(given["model"]), bool(given.get("stream")), tells_usage=True, sent=given)
+    return ChatRequest(asked, str(given["model"]), bool(given.get("stream")), with_usage=True, sent=given)
 
 
 def _messages(items: Sequence[JSONObject], states: ProviderStates) -> list[Message]:

@@ -55,10 +55,10 @@ def try_judge(runtime: Runtime, labelled: Sequence[Labelled], place: str = "") -
 
 
 async def _judged(judge: JudgeGuard, labelled: Sequence[Labelled], run_id: str) -> list[Labelled]:
-    room = asyncio.Semaphore(_AT_ONCE)
+    slots = asyncio.Semaphore(_AT_ONCE)
 
     async def one(row: Labelled) -> Labelled:
-        async with room:
+        async with slots:
             try:
                 verdict = await judge_answer(
                     judge, (row.answer or "",), run_id=run_id, automation=NAME, facts=row.facts

@@ -6,10 +6,10 @@ from pricing.lazy_exports import lazy_exports
 
 if TYPE_CHECKING:
     from farebox.prefect.batch_collection import batch_table, collect_batch, collect_batches
-    from farebox.prefect.events import tell_rates_changed
+    from farebox.prefect.events import emit_rates_changed
     from farebox.prefect.forecast import forecast_schedule, shown
 
-__all__ = ["batch_table", "collect_batch", "collect_batches", "forecast_schedule", "shown", "tell_rates_changed"]
+__all__ = ["batch_table", "collect_batch", "collect_batches", "emit_rates_changed", "forecast_schedule", "shown"]
 
 if not TYPE_CHECKING:
     __getattr__ = lazy_exports(
@@ -20,6 +20,6 @@ if not TYPE_CHECKING:
             "collect_batches": "farebox.prefect.batch_collection",
             "forecast_schedule": "farebox.prefect.forecast",
             "shown": "farebox.prefect.forecast",
-            "tell_rates_changed": "farebox.prefect.events",
+            "emit_rates_changed": "farebox.prefect.events",
         },
     )

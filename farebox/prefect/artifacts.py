@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from farebox.cache_drops import with_cache_drops
-from farebox.prefect.events import tell_cache_drops
+from farebox.prefect.events import emit_cache_drops
 from farebox.prefect.report_artifacts import artifact_key
 from farebox.prefect.report_files import refresh_report_files, write_report_files
 from farebox.runtime import Runtime
@@ -46,12 +46,12 @@ def publish(runtime: Runtime, run_id: str, automation: str | None) -> None:
             refresh_report_files(runtime)
     with _warning(run_id, "The cost report is not published"):
         report = report_of(runtime, run_id)
-        tell_cache_drops(report)
+        emit_cache_drops(report)
         markdown = write_report_files(runtime, report)
         if automation is None:
             return
         tags = {report.run.quality, "sandbox"} if report.run.stand_in else {report.run.quality}
-        _tell_prefect(run_id, automation, markdown, report_address(runtime, run_id), tags)
+        _publish_artifacts(run_id, automation, markdown, report_address(runtime, run_id), tags)
 
 
 @contextmanager
@@ -90,7 +90,7 @@ def report_address(runtime: Runtime, run_id: str) -> str | None:
     return f"{base}/runs/{run_id}" if base else None
 
 
-def _tell_prefect(run_id: str, automation: str, markdown: str, address: str | None, tags: set[str]) -> None:
+def _publish_artifacts(run_id: str, automation: str, markdown: str, address: str | None, tags: set[str]) -> None:
     from prefect.artifacts import create_link_artifact, create_markdown_artifact
     from prefect.client.orchestration import get_client
     from prefect.context import FlowRunContext
@@ -173,7 +173,7 @@ class _Progress:
         self._ended = threading.Event()
         self._completed = False
         context = contextvars.copy_context()  # Prefect finds the run that the artifact belongs to in it
-        self._thread = threading.Thread(target=context.run, args=(self._tell_on,), name="farebox-progress", daemon=True)
+        self._thread = threading.Thread(target=context.run, args=(self._follow,), name="farebox-progress", daemon=True)
         self._thread.start()
 
     def quoted(self, run: Run, quote: Quote, rules: Sequence[BudgetRule], refusals: Sequence[Refusal]) -> None:
@@ -201,25 +201,25 @@ class _Progress:
         self._moved.set()
         self._thread.join(_LAST_WORD_SECONDS)
 
-    def _tell_on(self) -> None:
+    def _follow(self) -> None:
         ended = False
         while not ended:
             self._moved.wait()
             self._moved.clear()
             ended = self._ended.is_set()  # after the clearing: an end that comes now moves it again
             try:
-                self._tell()
+                self._publish()
             except Exception as error:  # noqa: BLE001 - progress that cannot be shown must not end anything
                 _logger.warning("The progress of run %s is not shown: %s", self.run_id, type(error).__name__)
                 return
             self._ended.wait(_SECONDS_BETWEEN)
 
-    def _tell(self) -> None:
+    def _publish(self) -> None:
         from prefect import artifacts
 
         # Their stubs know only the form that is a coroutine around an async flow: that one would publish nothing.
         prefect: Any = artifacts
-        percent, text = self._percent(), self._told()
+        percent, text = self._percent(), self._description()
         if self._artifact is None:
             self._artifact = prefect.create_progress_artifact(percent, key=self._key, description=text, _sync=True)
         else:
@@ -231,7 +231,7 @@ class _Progress:
         made = sum(min(self._made[operation], planned) for operation, planned in self._planned.items())
         return min(_ALL * made / sum(self._planned.values()), _ALMOST)
 
-    def _told(self) -> str:
+    def _description(self) -> str:
         """Model calls completed and planned: a run that retries or branches makes more or fewer."""
         each = (
             f"{escape_markdown(operation)} {self._made[operation]} / {planned}"

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 _logger = logging.getLogger(__name__)
 _REMEMBERED = 1_024
-_told: dict[tuple[str, str], None] = {}
-_telling = threading.Lock()
+_published: dict[tuple[str, str], None] = {}
+_publishing = threading.Lock()
 
 
-def tell_prefect(event: BreakerEvent) -> None:
+def emit_breaker_event(event: BreakerEvent) -> None:
     """Emit ``farebox.breaker.opened``, ``.closed`` or ``.alarm`` about ``farebox.target.{name}``."""
     _start(
         f"farebox.breaker.{event.kind}",
@@ -35,7 +35,7 @@ def tell_prefect(event: BreakerEvent) -> None:
     )
 
 
-def tell_soft_threshold(state: BudgetState) -> None:
+def emit_soft_threshold(state: BudgetState) -> None:
     """Emit ``farebox.budget.soft-threshold`` about ``farebox.budget.{id}``, and log it."""
     _logger.warning(
         "Budget %r has reached its soft threshold of %s: %s spent and %s held of %s.",
@@ -54,7 +54,7 @@ def tell_soft_threshold(state: BudgetState) -> None:
     )
 
 
-def tell_unsettled(found: Unsettled) -> None:
+def emit_unsettled(found: Unsettled) -> None:
     """Emit ``farebox.hold.unsettled`` about ``farebox.run.{id}``, and log it."""
     _logger.error(
         "What run %s holds could not be settled (%s), and was put aside. Its budgets carry it until it is repaired; "
@@ -69,7 +69,7 @@ def tell_unsettled(found: Unsettled) -> None:
     )
 
 
-def tell_blocked(event: TurnEvent) -> None:
+def emit_blocked(event: TurnEvent) -> None:
     """Emit ``farebox.guard.blocked``, of a leak ``farebox.guard.leak``, about ``farebox.operation.{name}``."""
     _start(
         "farebox.guard.leak" if event.reason == "leak" else "farebox.guard.blocked",
@@ -81,7 +81,7 @@ def tell_blocked(event: TurnEvent) -> None:
     )
 
 
-def tell_implausible_usage(intent: Intent, fault: str) -> None:
+def emit_implausible_usage(intent: Intent, fault: str) -> None:
     """Emit ``farebox.usage.implausible`` about ``farebox.target.{name}``, and log it: once per run and target."""
     if not _first_in_run(intent.run_id, intent.target):
         return
@@ -98,7 +98,7 @@ def tell_implausible_usage(intent: Intent, fault: str) -> None:
     )
 
 
-def tell_unpriced_tier(intent: Intent, service_tier: str) -> None:
+def emit_unpriced_tier(intent: Intent, service_tier: str) -> None:
     """Emit ``farebox.service_tier.unpriced`` about ``farebox.target.{name}``, and log it: once per run, target and
     service tier.
     """
@@ -125,7 +125,7 @@ def tell_unpriced_tier(intent: Intent, service_tier: str) -> None:
     )
 
 
-def tell_other_model(intent: Intent, model: str) -> None:
+def emit_other_model(intent: Intent, model: str) -> None:
     """Emit ``farebox.model.other`` about ``farebox.target.{name}``, and log it: once per run, target and model."""
     if not _first_in_run(intent.run_id, f"{intent.target} {model}"):
         return
@@ -146,15 +146,15 @@ def tell_other_model(intent: Intent, model: str) -> None:
 
 def _first_in_run(run_id: str, target: str) -> bool:
     """Whether this is the first report of this kind about a target in a run; the last 1,024 are remembered."""
-    with _telling:
-        known = (run_id, target) in _told
-        _told[run_id, target] = None
-        while len(_told) > _REMEMBERED:
-            del _told[next(iter(_told))]
+    with _publishing:
+        known = (run_id, target) in _published
+        _published[run_id, target] = None
+        while len(_published) > _REMEMBERED:
+            del _published[next(iter(_published))]
     return not known
 
 
-def tell_cache_drops(report: RunReport) -> None:
+def emit_cache_drops(report: RunReport) -> None:
     """Emit ``farebox.cache.drop`` about ``farebox.operation.{name}``, and log it: with the first run that shows it."""
     from pricing.reports import drop_sentence
 
@@ -180,7 +180,7 @@ def tell_cache_drops(report: RunReport) -> None:
         )
 
 
-def tell_rates_changed(before: str, now: str) -> None:
+def emit_rates_changed(before: str, now: str) -> None:
     """Emit ``farebox.rates.changed`` about ``farebox.rates``: the rate card is another than at the last review."""
     _start(
         "farebox.rates.changed",

@@ -40,7 +40,7 @@ def priced_form(runtime: Runtime, flow: Flow[..., Any], parameters: Mapping[str,
     except ConfigError:
         return schema
     try:
-        texts = _told(runtime, automation, with_defaults(flow, dict(parameters)), schema.properties)
+        texts = _descriptions(runtime, automation, with_defaults(flow, dict(parameters)), schema.properties)
     except FareboxError as error:  # a plan that cannot be resolved for these parameters is the run's to refuse
         texts = dict.fromkeys(list(schema.properties)[:1], f"No price is available: {escape_markdown(error.message)}")
     for name, text in texts.items():
@@ -49,7 +49,7 @@ def priced_form(runtime: Runtime, flow: Flow[..., Any], parameters: Mapping[str,
     return schema
 
 
-def _told(
+def _descriptions(
     runtime: Runtime, automation: Automation, given: dict[str, Any], properties: Mapping[str, Any]
 ) -> dict[str, str]:
     """By parameter, what is said of its price."""

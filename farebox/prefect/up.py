@@ -23,14 +23,14 @@ _END_SECONDS = 20.0
 _LOOK_SECONDS = 1.0
 
 
-def run_all(runtime: Runtime, host: str, port: int, tell: Callable[[str], object]) -> None:
+def run_all(runtime: Runtime, host: str, port: int, print_line: Callable[[str], object]) -> None:
     """Run server, deployments, worker and report pages until Ctrl-C or SIGTERM; then end them all.
 
     Args:
         runtime: of the project.
         host: the address that server and pages listen on.
         port: of the server; the pages have the next one.
-        tell: takes each line for the person in front of it.
+        print_line: takes each line for the person in front of it.
 
     Raises:
         ConfigError: a port is taken, Prefect's folder cannot be written, or prefect.yaml is wrong.
@@ -54,7 +54,7 @@ def run_all(runtime: Runtime, host: str, port: int, tell: Callable[[str], object
         environment[WEB_URL] = os.environ.get(WEB_URL) or reports  # runs link to their page there
         if sandbox := runtime.shared_sandbox():
             environment[SANDBOX_URL] = sandbox  # batches are to outlive the processes of runs
-        tell("Starting Prefect's server …")
+        print_line("Starting Prefect's server …")
         server = spawn_server(host, port, server_log, environment | {"PREFECT_UI_API_URL": f"{address}/api"})
         with _ended(server):
             wait_for_server(server, f"{address}/api", server_log, _START_SECONDS)
@@ -62,10 +62,10 @@ def run_all(runtime: Runtime, host: str, port: int, tell: Callable[[str], object
             processes = {"Prefect's server": (server, server_log)}
             with _workers(runtime.root, pools(found), logs, environment, processes):
                 workers = len(processes) - 1
-                tell(f"{deployed} deployments, {workers} worker{'' if workers == 1 else 's'}")
-                tell(f"Open {address} for Prefect, {reports} for reports.")
-                tell(f"In another terminal: export PREFECT_API_URL={address}/api")
-                tell("Ctrl-C stops everything.")
+                print_line(f"{deployed} deployments, {workers} worker{'' if workers == 1 else 's'}")
+                print_line(f"Open {address} for Prefect, {reports} for reports.")
+                print_line(f"In another terminal: export PREFECT_API_URL={address}/api")
+                print_line("Ctrl-C stops everything.")
                 _watch(processes, interrupted)
 
 

@@ -224,7 +224,7 @@ def _targets_of(route: Route, step: Step) -> OperationTargets:
         max_output=step.max_tokens,
         max_input=max(candidate.target.window for candidate in route),
         max_attempts=BILLED_PER_TURN,
-        rooms=_rooms(route, step),
+        rooms=_reasoning_allowances(route, step),
         thoughts={where: one.thinking for where, one in zip(_model_at(route), route, strict=True)},
         live={where: one.live_percent for where, one in zip(_model_at(route), route, strict=True) if one.live_percent},
     )
@@ -235,13 +235,13 @@ def _begins(route: Route) -> list[Candidate]:
     return [one for one in route if one.percent is not None]
 
 
-def _rooms(route: Sequence[Candidate], step: Step) -> dict[ModelAt, int]:
+def _reasoning_allowances(route: Sequence[Candidate], step: Step) -> dict[ModelAt, int]:
     """By model of a route, the most tokens of thinking on top of an answer. A step of several turns may have tools."""
     found: dict[ModelAt, int] = {}
     for candidate, where in [*zip(route, _model_at(route), strict=True), *zip(route, _at_standard(route), strict=True)]:
         target = candidate.target
-        room = thinking_room(target, step.reasoning, tools=step.max_turns > 1)
-        more = max(0, answer_limit(target, step.max_tokens, room) - min(step.max_tokens, target.max_output))
+        allowance = thinking_room(target, step.reasoning, tools=step.max_turns > 1)
+        more = max(0, answer_limit(target, step.max_tokens, allowance) - min(step.max_tokens, target.max_output))
         found[where] = max(more, found.get(where, 0))
     return found
 
@@ -421,7 +421,7 @@ class Admission:
             why = self._pressure()
             self._first = tried = self._try(why, final=final and why is not None)
             if tried.refusals and why is None:
-                tried = self._try(_too_dear(tried.refusals), final=final)
+                tried = self._try(_too_expensive(tried.refusals), final=final)
         return tried
 
     def question(self, tried: _Tried, patience: timedelta) -> ApprovalRequest:
@@ -483,7 +483,7 @@ class Admission:
         return _Tried(priced, run, rules, refusals)
 
 
-def _too_dear(refusals: Sequence[Refusal]) -> str:
+def _too_expensive(refusals: Sequence[Refusal]) -> str:
     """Why the usual route is too expensive."""
     short = max(refusals, key=lambda refusal: refusal.short)
     return (
@@ -638,7 +638,7 @@ class AdmittedRun:
         settle = partial(self._runtime.ledger.settle, self.run.run_id, outcome, reason, execution=self.execution)
         settled = self._end(settle, PendingEnd(self.run.run_id, self.execution, outcome, reason))
         if settled is not None:
-            self._tell(outcome, settled)
+            self._notify(outcome, settled)
 
     def suspend(self, until: datetime) -> None:
         """Keep the hold for the execution that resumes the run, which may be in another process; ``until`` at most.
@@ -687,7 +687,7 @@ class AdmittedRun:
                 return f"{message} ({cause}). The next run on this machine writes it down; nothing need be repeated."
         return f"{message} ({cause}). Its hold ends as lost with its lease; what it did need not be repeated."
 
-    def _tell(self, outcome: str, settled: Settled) -> None:
+    def _notify(self, outcome: str, settled: Settled) -> None:
         for watcher in tuple(self._runtime.watchers):
             try:
                 watcher.settled(self.run, outcome, settled)

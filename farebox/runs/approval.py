@@ -119,7 +119,7 @@ class AskedRoute:
         return "as asked" if self.economic is None else "on the economic route, the cheapest targets first"
 
 
-def told(question: ApprovalRequest, refused: OverBudget) -> str:
+def approval_text(question: ApprovalRequest, refused: OverBudget) -> str:
     """The question as Markdown, in which every name and the refusal are text. A run that had begun goes on."""
     environment = template_environment(
         Path(__file__).parent / "templates", exact=True, escape=escape_markdown, filters={"money": format_money}
@@ -196,7 +196,9 @@ class Suspending:
     def ask(self, question: ApprovalRequest, refused: OverBudget) -> ApprovalDecision | None:
         """Suspend the run with the form: this process ends here."""
         seconds = (question.due_at + GRACE - datetime.now(UTC)).total_seconds()
-        form = _form(question, refused).with_initial_data(told(question, refused), raise_by=suggested_raise(question))
+        form = _form(question, refused).with_initial_data(
+            approval_text(question, refused), raise_by=suggested_raise(question)
+        )
         try:
             apart(asuspend_flow_run(wait_for_input=form, timeout=round(seconds), key=_key(question)))
         except Pause as pause:

@@ -181,8 +181,8 @@ class _Teller:
         chain = []
         for candidate in route:
             target, standing = candidate.target, standings[candidate.target.name]
-            room = thinking_room(target, step.reasoning, tools=step.max_turns > 1)
-            output = answer_limit(target, step.max_tokens, room)
+            allowance = thinking_room(target, step.reasoning, tools=step.max_turns > 1)
+            output = answer_limit(target, step.max_tokens, allowance)
             worst = self._runtime.rates.worst(
                 target.model,
                 target.provider,

@@ -63,7 +63,7 @@ def approvals_grid(site: Site, lines: Sequence[DecidedApproval]) -> Grid:
             CHOICES.get(one.choice, one.choice),
             one.by or UNKNOWN,
             moment(one.decided_at.astimezone(site.zone)),
-            budgets_told(one.choice, one.budgets),
+            budget_amounts(one.choice, one.budgets),
             format_money(one.hold_nano),
         )
         for one in lines
@@ -71,7 +71,7 @@ def approvals_grid(site: Site, lines: Sequence[DecidedApproval]) -> Grid:
     return Grid(heads, rows, 6)
 
 
-def budgets_told(choice: str, budgets: Mapping[str, Nano]) -> str:
+def budget_amounts(choice: str, budgets: Mapping[str, Nano]) -> str:
     """What a decision did to each budget that it named."""
     what = {"once": "overdrawn by", "cheaper": "overdrawn by", "raise": "raised by"}.get(choice, "short by")
     return "; ".join(

@@ -44,20 +44,20 @@ def checked_token(runtime: Runtime, host: str) -> str:
     return token
 
 
-def serve(runtime: Runtime, host: str, port: int, tell: Callable[[str], object]) -> None:
+def serve(runtime: Runtime, host: str, port: int, print_line: Callable[[str], object]) -> None:
     """Serve the pages until Ctrl-C or SIGTERM.
 
     Args:
         runtime: the project's.
         host: the address to listen on.
         port: the port.
-        tell: takes the line that says where the pages are.
+        print_line: takes the line that says where the pages are.
 
     Raises:
         ConfigError: the port is taken, or the address needs a token.
     """
     server = _server(runtime, host, port)
-    tell(f"Reports at {address(runtime, host, port)} — Ctrl-C ends the server.")
+    print_line(f"Reports at {address(runtime, host, port)} — Ctrl-C ends the server.")
     with suppress(KeyboardInterrupt):  # Uvicorn raises it again once it has ended
         server.run()
 

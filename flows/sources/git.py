@@ -245,14 +245,14 @@ def _document(group: Sequence[_Commit], changes: dict[str, list[_Change]] | None
     else:
         title = f"{len(group)} commits: " + "; ".join(commit.subject for commit in group)
         origin, shown = f"commits {oldest.id[:10]} to {newest.id[:10]}", _FILES_SHOWN_TOGETHER
-    room = MAX_CHARACTERS // len(group) - 80 * (shown + 2)
-    text = "\n\n".join(_told(commit, changes, room, shown) for commit in group)
+    length = MAX_CHARACTERS // len(group) - 80 * (shown + 2)
+    text = "\n\n".join(_text(commit, changes, length, shown) for commit in group)
     return Document(title, text, origin, moment(newest.when), "commit")
 
 
-def _told(commit: _Commit, changes: dict[str, list[_Change]] | None, room: int, shown: int) -> str:
-    """A commit as text: ``room`` characters of its message, then what it changed most."""
-    message = cut(commit.message, room) or commit.subject
+def _text(commit: _Commit, changes: dict[str, list[_Change]] | None, length: int, shown: int) -> str:
+    """A commit as text: ``length`` characters of its message, then what it changed most."""
+    message = cut(commit.message, length) or commit.subject
     files = changes.get(commit.id) if changes else None
     if not files:
         return message

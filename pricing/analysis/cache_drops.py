@@ -42,7 +42,7 @@ _LEAST_RATIO: Final = 0.8
 the lowest it is also half of ``_LEAST_DROP``, since what is nearly nothing varies much in proportion."""
 _LONG_PAUSE: Final = 3.0
 """Times the median pause between two runs: after a longer one, a run is not compared with those after usual ones."""
-_TOLD_RUNS: Final = 40
+_RUNS_COMPARED: Final = 40
 """For how many further runs a drop that does not end is reported."""
 _COMPARED_RUNS: Final = 20
 """Runs before a drop whose requests its cause is looked for in."""
@@ -92,7 +92,7 @@ def drop_length(shares: Sequence[float], rare: float = _RARE) -> int | None:
         True
     """
     highest = max(shares, default=0.0)
-    for after in range(min(_TOLD_RUNS, len(shares))):
+    for after in range(min(_RUNS_COMPARED, len(shares))):
         if (found := drop_at_end(shares[: len(shares) - after], rare)) is not None:
             length, middle = found
             return length + after if all(share < middle for share in shares[len(shares) - after :]) else None

@@ -28,9 +28,9 @@ def log_wealth(values: Mapping[float, float], figure: float, least: float) -> fl
         figure: above ``least``.
         least: the lowest value there can be.
     """
-    room = figure - least
+    scale = figure - least
     logs = [
-        sum(count * log1p(fraction * (value - figure) / room) for value, count in values.items())
+        sum(count * log1p(fraction * (value - figure) / scale) for value, count in values.items())
         for fraction in FRACTIONS
     ]
     highest = max(logs)
@@ -62,9 +62,9 @@ def values_needed(values: Mapping[float, float], figure: float, least: float, al
 
     Infinite where they are not above it.
     """
-    total, room = sum(values.values()), figure - least
+    total, scale = sum(values.values()), figure - least
     growth = max(
-        sum(count * log1p(fraction * (value - figure) / room) for value, count in values.items()) / total
+        sum(count * log1p(fraction * (value - figure) / scale) for value, count in values.items()) / total
         for fraction in FRACTIONS
     )
     return ceil(log(len(FRACTIONS) / alpha) / growth) if growth > 0 else inf

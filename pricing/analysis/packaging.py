@@ -32,7 +32,7 @@ LEAST_RUNS = 20
 """Below so many runs a bootstrap only repeats the few that there are."""
 LEAST_OF_CUSTOMER = 5
 """Below so many runs a customer's own say too little to draw its invoices from."""
-NOBODY = ""
+NO_OWNER = ""
 """The customer of runs that have no owner."""
 POOLED = "*"
 """The customers that share a pool."""
@@ -243,8 +243,8 @@ class _Invoice:
 def _groups(sales: Sequence[Sale], days: float, per_day: float | None) -> tuple[list[_Group], int]:
     by_owner: dict[str, list[Sale]] = defaultdict(list)
     for sale in sales:
-        by_owner[NOBODY if sale.owner is None else sale.owner].append(sale)
-    few = [name for name, own in by_owner.items() if name != NOBODY and len(own) < LEAST_OF_CUSTOMER]
+        by_owner[NO_OWNER if sale.owner is None else sale.owner].append(sale)
+    few = [name for name, own in by_owner.items() if name != NO_OWNER and len(own) < LEAST_OF_CUSTOMER]
     groups = [
         _Group(name, tuple(own), 1, per_day or len(own) / days)
         for name, own in sorted(by_owner.items())
@@ -342,7 +342,7 @@ def _losing(groups: Sequence[_Group], price: Nano | None, days: float, margin: f
         return ()
     found = []
     for group in groups:
-        if group.name in {NOBODY, POOLED}:
+        if group.name in {NO_OWNER, POOLED}:
             continue
         outcomes, cost = sum(sale.earned for sale in group.sales), sum(sale.cost_nano for sale in group.sales)
         charged = outcomes * price

@@ -303,7 +303,7 @@ def _repriced(
         for timed in _timed(rates, now, service_tier, period, moved=now != (provider, model), cheapest=cheapest)
         for above, upto, band in timed.bands
     ]
-    dearest = max(rate for row in bands for name, rate in row.items() if name in Band._fields)
-    source.run("review_wide" if dearest > _NARROW else "review_narrow")
+    most_expensive = max(rate for row in bands for name, rate in row.items() if name in Band._fields)
+    source.run("review_wide" if most_expensive > _NARROW else "review_narrow")
     source.run("review_card", bands=json.dumps(bands))
     return {_key(row): int(row["cost_nano"]) for row in source.rows("review_repriced")}

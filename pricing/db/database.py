@@ -29,11 +29,11 @@ from pricing.db.write_queue import InlineWriter, PendingWrite, WouldWait, Writer
 from pricing.errors import LedgerAway, LedgerBusy, LedgerError, LedgerUnusable
 
 _ELSEWHERE = "Make its folder writable, or point FAREBOX_HOME at another one."
-_MAKE_ROOM = "Free space on its disk and run again: what was written before is safe."
+_FREE_SPACE = "Free space on its disk and run again: what was written before is safe."
 _HOLDER = "Close whatever holds it open (a database browser, a backup) and run again."
 _BEYOND = "Nothing of it was written. Check the rates in farebox.toml and the plan's counts of calls and tokens."
 _BY_STATE = {
-    "53100": _MAKE_ROOM,
+    "53100": _FREE_SPACE,
     "25006": "Point ledger_url at the server that takes writes.",
     "28P01": "Check the user and the password in ledger_url.",
     "28000": "Check the user and the password in ledger_url.",
@@ -73,7 +73,7 @@ def unopened(error: OSError, place: str) -> LedgerUnusable:
     if error.errno in {errno.EISDIR, errno.EINVAL}:
         next_step = "Move it aside, or point FAREBOX_HOME at another folder."
     else:
-        next_step = _MAKE_ROOM if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG} else _ELSEWHERE
+        next_step = _FREE_SPACE if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG} else _ELSEWHERE
     return LedgerUnusable(f"The ledger {place} cannot be opened ({error.strerror}).", next_step=next_step)
 
 
@@ -98,7 +98,7 @@ def _of_sqlite(cause: str, place: str, seconds: float) -> LedgerError:
     if any(words in cause for words in _DAMAGE):
         return ledger_file.corrupt(place, cause.partition(" with text ")[0][:_LONGEST_CAUSE])
     if "full" in cause:
-        return LedgerUnusable(f"The ledger {place} cannot be written ({cause}).", next_step=_MAKE_ROOM)
+        return LedgerUnusable(f"The ledger {place} cannot be written ({cause}).", next_step=_FREE_SPACE)
     if "readonly" in cause or "unable to open" in cause or "disk I/O" in cause:
         return LedgerUnusable(f"The ledger {place} cannot be written ({cause}).", next_step=_ELSEWHERE)
     return LedgerError(f"The ledger {place} refused a statement ({cause}).", next_step=_LOOK)
@@ -135,10 +135,10 @@ class _Migrations:
     """Alembic keeps what it migrates in one place per process: ledgers of two threads would be taken for each other."""
 
     def __init__(self) -> None:
-        self._start_anew()
-        after_fork(self._start_anew)
+        self._reset()
+        after_fork(self._reset)
 
-    def _start_anew(self) -> None:
+    def _reset(self) -> None:
         """In a forked child: the thread that held the lock is not here."""
         self.lock = threading.Lock()
 

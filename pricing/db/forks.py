@@ -10,16 +10,16 @@ import os
 from collections.abc import Callable
 from weakref import WeakMethod
 
-_started_anew: list[WeakMethod[Callable[[], None]]] = []
+_resets: list[WeakMethod[Callable[[], None]]] = []
 
 
-def after_fork(start_anew: Callable[[], None]) -> None:
+def after_fork(reset: Callable[[], None]) -> None:
     """Call a bound method in each forked child, as long as its object lives.
 
     It must neither wait nor take a lock that it did not make itself: its holder does not exist in the child.
     """
-    _started_anew[:] = [known for known in _started_anew if known() is not None]
-    _started_anew.append(WeakMethod(start_anew))
+    _resets[:] = [known for known in _resets if known() is not None]
+    _resets.append(WeakMethod(reset))
 
 
 def abandon(inherited: object) -> None:
@@ -33,10 +33,10 @@ def abandon(inherited: object) -> None:
 
 
 def _in_child() -> None:
-    for known in _started_anew:
-        start_anew = known()
-        if start_anew is not None:
-            start_anew()
+    for known in _resets:
+        reset = known()
+        if reset is not None:
+            reset()
 
 
 os.register_at_fork(after_in_child=_in_child)

@@ -79,13 +79,13 @@ class PendingWrite(Generic[T]):
                 yield from waiter
         return self.result()
 
-    def add_done_callback(self, tell: Callable[[], object]) -> None:
-        """Call ``tell`` once it is done, on whatever thread that is; now if it is."""
+    def add_done_callback(self, callback: Callable[[], object]) -> None:
+        """Call ``callback`` once it is done, on whatever thread that is; now if it is."""
         with self._lock:
             if not self._done:
-                self._callbacks.append(tell)
+                self._callbacks.append(callback)
                 return
-        tell()
+        callback()
 
     def end(self, result: T) -> Iterable[asyncio.Future[None]]:
         """It is committed; who waits for it on a loop, to be woken by :func:`wake`."""
@@ -100,8 +100,8 @@ class PendingWrite(Generic[T]):
     def _end(self) -> Iterable[asyncio.Future[None]]:
         with self._lock:
             self._done = True
-        for tell in self._callbacks:
-            tell()
+        for callback in self._callbacks:
+            callback()
         return self._waiters
 
 
@@ -162,10 +162,10 @@ class Writer:
     def __init__(self, transact: Commit, at_once: Commit | None) -> None:
         self._transact = transact
         self._at_once = at_once
-        self._start_anew()
-        after_fork(self._start_anew)
+        self._reset()
+        after_fork(self._reset)
 
-    def _start_anew(self) -> None:
+    def _reset(self) -> None:
         """In a forked child: the thread, and what was submitted, are the parent's."""
         self._queue: queue.SimpleQueue[WriteBatch | Callable[[], object] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
@@ -253,7 +253,7 @@ class Writer:
         except BaseException:  # noqa: BLE001 - each is run again, and its caller gets the error
             return False
         else:
-            _tell(batch, results)
+            _set_results(batch, results)
         return True
 
     def _commit_alone(self, written: PendingWrite[Any]) -> None:
@@ -271,7 +271,7 @@ def _wrote(at_once: Commit, batch: WriteBatch) -> bool:
         results = at_once(lambda connection: _results(connection, batch))
     except Exception:  # noqa: BLE001 - the work's own errors too: it is run again, and then they are raised
         return False
-    _tell(batch, results)
+    _set_results(batch, results)
     return True
 
 
@@ -313,7 +313,7 @@ def _results(connection: Connection, batch: WriteBatch) -> list[Any]:
     return results
 
 
-def _tell(batch: WriteBatch, results: Sequence[Any]) -> None:
+def _set_results(batch: WriteBatch, results: Sequence[Any]) -> None:
     wake(chain.from_iterable(written.end(result) for written, result in zip(batch, results, strict=True)))
 
 

@@ -122,7 +122,7 @@ class Approvals:
             ]
 
 
-def make_room(
+def raise_budgets(
     connection: Connection, approved: Approved, wanted: Mapping[str, BudgetRule], now: int
 ) -> tuple[str, ...]:
     """Raise what the decision raises, in the current windows of the budgets that were named; those to be overdrawn.

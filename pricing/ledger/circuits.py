@@ -94,7 +94,7 @@ class Circuits:
             if known is None:
                 circuit = Circuit(target, 0, _after(now, max(seconds(0), at_least)), 0, reason)
                 if _insert(connection, circuit):
-                    _tell(connection, circuit, "opened", now)
+                    _record_event(connection, circuit, "opened", now)
                     return Tripped(circuit, opened=True)
                 known = _locked(connection, target)  # somebody was faster
                 if known is None:
@@ -108,7 +108,7 @@ class Circuits:
             )
             _write(connection, circuit)
             if was_over or worse:
-                _tell(connection, circuit, "opened", now)
+                _record_event(connection, circuit, "opened", now)
             return Tripped(circuit, opened=was_over or worse)
 
         return self._store.submit(work)
@@ -127,7 +127,7 @@ class Circuits:
             update = sa.update(schema.circuits).where(mine).values(probe_until=until)
             if connection.execute(update).rowcount == 0:
                 return False
-            _tell(connection, circuit, "probed", now)
+            _record_event(connection, circuit, "probed", now)
             return True
 
         return self._store.submit(work)
@@ -148,7 +148,7 @@ class Circuits:
             known = _locked(connection, target)
             if known is not None:
                 connection.execute(sa.delete(schema.circuits).where(_C.target == target))
-                _tell(connection, Circuit(target, known.level, now, 0, reason), "closed", now)
+                _record_event(connection, Circuit(target, known.level, now, 0, reason), "closed", now)
             if hasten:
                 waiting = sa.and_(_C.target.in_(hasten), _C.open_until > now)
                 connection.execute(sa.update(schema.circuits).where(waiting).values(open_until=now))
@@ -164,7 +164,7 @@ class Circuits:
             circuit = Circuit(target, 0, _after(now, seconds), 0, reason)
             if not _insert(connection, circuit):
                 _write(connection, circuit)
-            _tell(connection, circuit, "opened", now)
+            _record_event(connection, circuit, "opened", now)
             return circuit
 
         return self._store.submit(work)
@@ -192,7 +192,7 @@ def _write(connection: Connection, circuit: Circuit) -> None:
     connection.execute(sa.update(schema.circuits).where(_C.target == circuit.target).values(values))
 
 
-def _tell(connection: Connection, circuit: Circuit, event: CircuitEvent, now: int) -> None:
+def _record_event(connection: Connection, circuit: Circuit, event: CircuitEvent, now: int) -> None:
     connection.execute(
         schema.circuit_events.insert().values(
             target=circuit.target,

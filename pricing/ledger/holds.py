@@ -212,14 +212,14 @@ def charged(connection: Connection, run_id: str, ended: Sequence[Charge], cursor
 
 
 @dataclass(frozen=True, slots=True)
-class RunRoom:
+class RunRemainder:
     """What a run has spent, in nano-dollars, and what it may still spend; ``left`` is ``None`` without any budget."""
 
     spent: Nano
     left: Nano | None
 
 
-def room(connection: Connection, run_id: str, operation: str) -> Nano | None:
+def remaining(connection: Connection, run_id: str, operation: str) -> Nano | None:
     """What one attempt of an operation could still set aside, by the hold and the budgets; ``None`` without any budget.
 
     Raises:

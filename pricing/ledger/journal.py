@@ -153,10 +153,10 @@ class Journal:
         self._clock = clock
         self._used = Counter[str]()
         self._tidied = -inf
-        self._start_anew()
-        after_fork(self._start_anew)
+        self._reset()
+        after_fork(self._reset)
 
-    def _start_anew(self) -> None:
+    def _reset(self) -> None:
         self._opening = threading.Lock()
         self._cipher: Any = None
 

@@ -34,7 +34,7 @@ from pricing.ledger.credits import Shortage
 from pricing.ledger.entries import CompleteAttempt, InsertIntent, InsertTurn
 from pricing.ledger.executions import Execution
 from pricing.ledger.facts import NEWEST, Completion, Intent, Run, RunOutcome, Turn, as_row
-from pricing.ledger.holds import RunRoom, Settled, Unsettled
+from pricing.ledger.holds import RunRemainder, Settled, Unsettled
 from pricing.ledger.pending_ends import PendingEnds
 from pricing.money import Nano
 from pricing.rates.service_tiers import STANDARD
@@ -127,7 +127,7 @@ class Ledger:
         lease_seconds: how long a hold outlives a run that stopped renewing it.
         clock: microseconds since 1970; tests pass their own.
         warn: called with a budget that reaches its soft threshold, once per window.
-        tell_unsettled: called with a hold that could not be settled, and was put aside.
+        on_unsettled: called with a hold that could not be settled, and was put aside.
         pending: the ends of runs of this machine that the ledger could not take; none are kept without it.
     """
 
@@ -139,7 +139,7 @@ class Ledger:
         lease_seconds: float = 60.0,
         clock: Callable[[], int] = now_us,
         warn: Callable[[BudgetState], None] = lambda _: None,
-        tell_unsettled: Callable[[Unsettled], None] = lambda _: None,
+        on_unsettled: Callable[[Unsettled], None] = lambda _: None,
         pending: PendingEnds | None = None,
     ) -> None:
         self.store = store
@@ -147,7 +147,7 @@ class Ledger:
         self._zone = zone or ZoneInfo("UTC")
         self._clock = clock
         self._warn = warn
-        self._tell_unsettled = tell_unsettled
+        self._on_unsettled = on_unsettled
         self.pending = pending
 
     # A run's own life ------------------------------------------------------------------------------------------------
@@ -207,7 +207,7 @@ class Ledger:
             wanted = budgets.open_windows(connection, rules, from_us(now), self._zone)
             asked_at = approvals.close(connection, run.run_id) if approved else None
             allowed, stopped = approved if asked_at is not None else None, run.run_id if closed else ""
-            wanted, beyond = _with_room(connection, wanted, allowed, now, closed=stopped)
+            wanted, beyond = _with_raised_budgets(connection, wanted, allowed, now, closed=stopped)
             with connection.begin_nested() as savepoint:
                 lease, held = now + self.lease_us, run.held_nano
                 refusals = holds.open_hold(connection, run.run_id, held, wanted, lease, execution=number, beyond=beyond)
@@ -422,7 +422,7 @@ class Ledger:
         Raises:
             HoldUnsettled: it was put aside.
         """
-        return settlement.isolated(self.store, run_id, transaction, self._tell_unsettled)
+        return settlement.isolated(self.store, run_id, transaction, self._on_unsettled)
 
     def _asking(self, connection: Connection, run_id: str, execution: int | None, now: int) -> int:
         """The execution that asks to be admitted; without one, a new one, which takes over what the run has held."""
@@ -443,12 +443,12 @@ class Ledger:
         soft: list[BudgetState] = []
         context = copy_context()  # so that the listener knows which run it is about
 
-        def tell() -> None:
+        def notify() -> None:
             for state in soft:
                 context.run(self._warn, state)
 
         written = self.store.submit(InsertIntent(intent, soft, self._clock, execution))
-        written.add_done_callback(tell)
+        written.add_done_callback(notify)
         return written
 
     def end(self, intent: Intent, completion: Completion) -> PendingWrite[float]:
@@ -551,15 +551,15 @@ class Ledger:
         with self.store.read() as connection:
             return int(_SPENT.run(connection, {"run": run_id}).fetchone()[0])
 
-    def room(self, run_id: str, operation: str = "") -> RunRoom:
+    def remaining(self, run_id: str, operation: str = "") -> RunRemainder:
         """What a run has spent and may still spend, on an operation where it is named.
 
         Raises:
             LookupError: the run has no hold.
         """
         with self.store.read() as connection:
-            left = holds.room(connection, run_id, operation)
-            return RunRoom(int(_SPENT.run(connection, {"run": run_id}).fetchone()[0]), left)
+            left = holds.remaining(connection, run_id, operation)
+            return RunRemainder(int(_SPENT.run(connection, {"run": run_id}).fetchone()[0]), left)
 
     def turns_sent(self, run_id: str) -> int:
         """How many turns of a run were sent to a model."""
@@ -639,7 +639,7 @@ def _run(row: Row[Any]) -> Run:
     return Run(**{name: values[name] for name in Run.__dataclass_fields__})
 
 
-def _with_room(
+def _with_raised_budgets(
     connection: Connection, wanted: dict[str, BudgetRule], approved: Approved | None, now: int, *, closed: str
 ) -> tuple[dict[str, BudgetRule], tuple[str, ...]]:
     """The rules that a run is held against, and the budgets that it may overdraw; ``closed`` is the id of one that may
@@ -647,4 +647,4 @@ def _with_room(
     """
     if closed:
         return budgets.close_run(connection, closed, wanted), tuple(wanted)
-    return wanted, approvals.make_room(connection, approved, wanted, now) if approved else ()
+    return wanted, approvals.raise_budgets(connection, approved, wanted, now) if approved else ()

@@ -61,7 +61,7 @@ def take_over(connection: Connection, run_id: str, now: int) -> None:
     close(connection, run_id, "lost", TAKEN_OVER, now)
 
 
-def isolated(store: Store, run_id: str, transaction: Callable[[], T], tell: Callable[[Unsettled], None]) -> T:
+def isolated(store: Store, run_id: str, transaction: Callable[[], T], notify: Callable[[Unsettled], None]) -> T:
     """Run a transaction that settles the hold of a run; if that cannot be settled it is put aside and reported.
 
     Raises:
@@ -72,7 +72,7 @@ def isolated(store: Store, run_id: str, transaction: Callable[[], T], tell: Call
     except _Faulty as faulty:
         found = Unsettled(run_id, str(faulty))
     store.transact(lambda connection: holds.put_aside(connection, run_id, found.fault), durable=True)
-    tell(found)
+    notify(found)
     raise HoldUnsettled(
         f"What run {run_id} holds cannot be settled ({found.fault}), and was put aside.",
         next_step="Start the work as a new run. `farebox doctor` lists what was put aside.",

@@ -90,7 +90,7 @@ class UsageOutbox:
         return added
 
     def claim(self, most: int, now: int) -> list[UsageEvent]:
-        """Events that wait, oldest first; nobody else sends them for two minutes."""
+        """Events that wait, oldest first; without_owner else sends them for two minutes."""
         due = sa.and_(_E.delivered_at.is_(None), _E.next_at <= now)
         names = [_E[name] for name in UsageEvent.__dataclass_fields__]
         with self._store.write() as connection:
@@ -132,8 +132,8 @@ class UsageOutbox:
             failing = connection.execute(sa.select(counted()).where(waits, _E.tries > 0)).scalar_one()
             newest = sa.select(_E.fault).where(waits, _E.fault.is_not(None)).order_by(_E.next_at.desc()).limit(1)
             fault = connection.execute(newest).scalar_one_or_none()
-            nobody = sum(self._event(row) is None for row in connection.execute(self._missing()))
-        return OutboxState(int(delivered), int(waiting), int(failing), nobody, fault)
+            without_owner = sum(self._event(row) is None for row in connection.execute(self._missing()))
+        return OutboxState(int(delivered), int(waiting), int(failing), without_owner, fault)
 
     def _missing(self) -> sa.Select[tuple[object, ...]]:
         """Outcomes that have no event."""

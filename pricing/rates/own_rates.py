@@ -15,7 +15,7 @@ from pricing.rates.service_tiers import STANDARD
 
 OWN: Final = "own rate"
 """The source of such a rate."""
-_DEAREST_RATE = Decimal(1_000_000)
+_HIGHEST_RATE = Decimal(1_000_000)
 """USD per million tokens; a dollar a token is a slip of the keyboard."""
 
 
@@ -145,7 +145,7 @@ _WEEKS: Final = tuple(datetime(2026, month, 12, tzinfo=UTC) for month in (1, 7))
 
 def _rate_fault(value: object) -> str | None:
     """What is wrong with an amount of US dollars per million tokens."""
-    if not isinstance(value, Decimal) or not value.is_finite() or not 0 <= value <= _DEAREST_RATE:
+    if not isinstance(value, Decimal) or not value.is_finite() or not 0 <= value <= _HIGHEST_RATE:
         return "is not an amount of US dollars per million tokens"
     return "is finer than a nano-dollar per million tokens" if value * NANO_PER_USD % 1 else None
 

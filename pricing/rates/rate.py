@@ -68,11 +68,11 @@ class Rate:
     def worst(self, input_tokens: int, output_tokens: int) -> Nano | None:
         """The most that these tokens can cost, in any band they can reach."""
         reachable = self.bands[: bisect_left(self.starts, input_tokens) + 1]
-        dearest_input = max(max(band.input, band.cache_read, band.cache_write) for band in reachable)
+        highest_input = max(max(band.input, band.cache_read, band.cache_write) for band in reachable)
         outputs = [band.output for band in reachable if band.output is not None]
         if len(outputs) < len(reachable) and output_tokens:
             return None
-        return -(-(input_tokens * dearest_input + output_tokens * max(outputs, default=0)) // _MILLION)
+        return -(-(input_tokens * highest_input + output_tokens * max(outputs, default=0)) // _MILLION)
 
 
 def _multiplied(band: Band, multiple: Multiple) -> Band:

@@ -251,7 +251,7 @@ def _reconciliation(
 def _difference(finding: DifferenceFinding, tolerance: float, tolerance_nano: Nano) -> Difference:
     group = finding.group
     billed = group.billed_nano + sum(one.nano for one in group.others.values())
-    room = max(tolerance_nano, round(tolerance * max(abs(billed), group.recorded_nano)))
+    allowed = max(tolerance_nano, round(tolerance * max(abs(billed), group.recorded_nano)))
     return Difference(
         *group.key[:3],
         group.model_name or group.key.model,
@@ -260,7 +260,7 @@ def _difference(finding: DifferenceFinding, tolerance: float, tolerance_nano: Na
         recorded_nano=group.recorded_nano,
         billed_requests=group.billed_requests,
         recorded_requests=group.recorded_requests,
-        within_tolerance=abs(billed - group.recorded_nano) <= room,
+        within_tolerance=abs(billed - group.recorded_nano) <= allowed,
         reasons=tuple(finding.reasons),
     )
 

@@ -59,7 +59,7 @@ RESTORED = "the ledger no longer has what was copied from it: a backup was resto
 """Why a replica is rebuilt whose ledger went back in time."""
 _HELD = "Could not set lock"
 """How DuckDB begins to say that another process has a file open; a bare "lock" is also in each damaged "block"."""
-_NO_ROOM = "No space left"
+_NO_SPACE = "No space left"
 _MOST_CRASHES = 3
 _CRASHED = "processes crashed that had it open, as DuckDB does on some damaged files"
 _logger = logging.getLogger(__name__)
@@ -123,10 +123,10 @@ class Replica:
             except duckdb.Error as error:
                 if _HELD in str(error):
                     return Synced(0, rebuilt=False, done=False)
-                if _NO_ROOM in str(error):  # and a new one would need even more
+                if _NO_SPACE in str(error):  # and a new one would need even more
                     raise self._unwritable(error) from None
                 why = f"it was damaged ({_first_line(error)})"
-            synced = replace(self._copy_anew(), why=why)  # what is there is wrong: nobody reads it meanwhile
+            synced = replace(self._copy_again(), why=why)  # what is there is wrong: nobody reads it meanwhile
         if why:
             _logger.warning("The replica %s was rebuilt: %s.", self.path, why)
         return synced
@@ -139,7 +139,7 @@ class Replica:
             LedgerError: the ledger or the archive cannot be read, or the replica not be written.
         """
         with self._alone(self._writing):
-            return self._copy_anew(self._alone(self._lock))
+            return self._copy_again(self._alone(self._lock))
 
     @contextmanager
     def read(self, *, wait: float = 30.0) -> Iterator[DuckDBPyConnection]:
@@ -260,7 +260,7 @@ class Replica:
             "the ledger is whole, the next sync catches up.",
         )
 
-    def _copy_anew(self, alone: AbstractContextManager[bool] | None = None) -> Synced:
+    def _copy_again(self, alone: AbstractContextManager[bool] | None = None) -> Synced:
         """Build a new file and put it in the old one's place, ``alone``; without that, nobody has the old one open."""
         import duckdb
 

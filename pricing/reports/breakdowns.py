@@ -26,7 +26,7 @@ OF_COSTS = ("operation", "model", "target", "service_tier")
 BY = (*OF_RUNS, *OF_COSTS)
 _TRENDING = {"automation", "quality"}
 _RUN_BY_RUN = {"org", "user", "day"}
-NOBODY = "–"
+NO_OWNER = "–"
 """Where runs are of no organisation, or of no user."""
 
 
@@ -103,7 +103,7 @@ def _line(row: Row, by: tuple[str, ...], total: Nano, zone: ZoneInfo) -> Breakdo
         charged = row["charged_nano"] if priced else None
         margins = gross_margin(charged, row["cost_nano"]), markup(charged, row["cost_nano"])
         known |= {"charged_nano": charged, "gross_margin": margins[0], "markup": margins[1]}
-    names = tuple(_name(row[name], zone) if name == "day" else row[name] or NOBODY for name in by)
+    names = tuple(_name(row[name], zone) if name == "day" else row[name] or NO_OWNER for name in by)
     return BreakdownLine(**known, names=names, share=ratio(row["cost_nano"], total))
 
 

@@ -104,13 +104,13 @@ class CostTrend(Plain):
         if self.within is not None and self.moved:
             newest = plural(RECENT.days, "day")
             found.append(
-                f"In the last {newest} one outcome cost {_told(self.recent)}, {_change(self.within)} than in the rest "
-                f"of the last {days}; over all of these it cost {_told(self.window)}."
+                f"In the last {newest} one outcome cost {_amount(self.recent)}, {_change(self.within)} than in the "
+                f"rest of the last {days}; over all of these it cost {_amount(self.window)}."
             )
         if self.against is not None and self.against.differs:
             found.append(
-                f"In the last {days} one outcome cost {_told(self.window)}, {_change(self.against)} than in the "
-                f"{BEFORE.days} days before ({_told(self.before)})."
+                f"In the last {days} one outcome cost {_amount(self.window)}, {_change(self.against)} than in the "
+                f"{BEFORE.days} days before ({_amount(self.before)})."
             )
         return tuple(found)
 
@@ -209,7 +209,7 @@ def _log_unit(rows: Sequence[Row]) -> tuple[float, float] | None:
     return log(cost / outcomes), noise
 
 
-def _told(cost: PeriodCost) -> str:
+def _amount(cost: PeriodCost) -> str:
     unit = "no outcome" if cost.unit_nano is None else format_money(cost.unit_nano)
     return unit if cost.gross_margin is None else f"{unit} (gross margin {percent(cost.gross_margin)})"
 

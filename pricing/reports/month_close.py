@@ -20,7 +20,7 @@ from pricing.reports.query import ReadableReplica, Row, read_replica
 
 _SETTLED = timedelta(seconds=60)
 """What became known this long before a close is in the ledger, however slowly it was written."""
-NOBODY = "(no customer)"
+NO_CUSTOMER = "(no customer)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +163,7 @@ def month_figures(
 
 
 def _customer(row: Row) -> str:
-    return str(row["org_id"] or row["user_id"] or NOBODY)
+    return str(row["org_id"] or row["user_id"] or NO_CUSTOMER)
 
 
 def _lines(costs: Iterable[Row], sales: Iterable[Row], name: Callable[[Row], str]) -> tuple[CloseLine, ...]:

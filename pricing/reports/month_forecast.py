@@ -20,7 +20,7 @@ from pricing.reports.query import ReadableReplica, Row, read_replica
 By: TypeAlias = Literal["total", "automation", "customer"]
 Amounts: TypeAlias = dict[date, Nano]
 _DAY_SECONDS = 86_400
-NOBODY = "(no customer)"
+NO_CUSTOMER = "(no customer)"
 """The runs that are for no organisation and no user."""
 
 
@@ -257,7 +257,7 @@ def _concerns(state: BudgetState, row: Row) -> bool:
 
 
 def _customer(row: Row) -> str:
-    return str(row["org_id"] or row["user_id"] or NOBODY)
+    return str(row["org_id"] or row["user_id"] or NO_CUSTOMER)
 
 
 def _grouped(rows: Iterable[Row], key: Callable[[Row], str]) -> dict[str, list[Row]]:

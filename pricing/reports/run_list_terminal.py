@@ -37,7 +37,7 @@ def nothing_in_terminal(what: str) -> Group:
 
 
 def _runs(title: str, lines: Sequence[RunLine]) -> RenderableType:
-    length = _telling_length([one.run_id for one in lines])
+    length = _unique_length([one.run_id for one in lines])
     rows: list[list[str | Text]] = [
         [
             _short(one.run_id, length),
@@ -54,7 +54,7 @@ def _runs(title: str, lines: Sequence[RunLine]) -> RenderableType:
     return table(title, columns, rows, names=3, whole=1)
 
 
-def _telling_length(ids: Sequence[str]) -> int:
+def _unique_length(ids: Sequence[str]) -> int:
     """How much of the ends of ids to show so that no two look alike."""
     longest = max(map(len, ids))
     return next((n for n in range(_SHORT_ID, longest) if len({one[-n:] for one in ids}) == len(ids)), longest)

@@ -30,7 +30,14 @@ from tasks.providers.reasoning_fields import (
     sampling_fields,
     takes,
 )
-from tasks.providers.schemas import SchemaForm, answer_tool, can_be_strict, schema_form, strict_schema, told
+from tasks.providers.schemas import (
+    SchemaForm,
+    answer_tool,
+    can_be_strict,
+    schema_form,
+    schema_instruction,
+    strict_schema,
+)
 from tasks.providers.service_tiers import asked_word
 from tasks.providers.spec import ProviderSpec
 from tasks.providers.target_extras import request_to
@@ -79,8 +86,8 @@ class AnthropicAdapter:
         if request.schema is not None and form == "native":
             schema = strict_schema(request.schema.definition)
             body["output_config"] = {"format": {"type": "json_schema", "schema": schema}}
-        elif request.schema is not None and form == "told":
-            system = f"{system}\n\n{told(request.schema)}".strip()
+        elif request.schema is not None and form == "prompt":
+            system = f"{system}\n\n{schema_instruction(request.schema)}".strip()
         if system:
             body["system"] = _marked([{"type": "text", "text": system}], cache=request.marks_cache)
         body |= _tools(request, form)

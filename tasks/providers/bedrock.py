@@ -45,7 +45,14 @@ from tasks.providers.reasoning_fields import (
     sampling_fields,
     takes,
 )
-from tasks.providers.schemas import SchemaForm, answer_tool, can_be_strict, schema_form, strict_schema, told
+from tasks.providers.schemas import (
+    SchemaForm,
+    answer_tool,
+    can_be_strict,
+    schema_form,
+    schema_instruction,
+    strict_schema,
+)
 from tasks.providers.service_tiers import asked_word
 from tasks.providers.sigv4 import signed_headers
 from tasks.providers.spec import ProviderSpec
@@ -104,8 +111,8 @@ class BedrockAdapter:
         form = _form(target, request)
         if request.schema is not None and form == "native":
             body["outputConfig"] = {"textFormat": _text_format(request.schema)}
-        elif request.schema is not None and form == "told":
-            system = f"{system}\n\n{told(request.schema)}".strip()
+        elif request.schema is not None and form == "prompt":
+            system = f"{system}\n\n{schema_instruction(request.schema)}".strip()
         if system:
             body["system"] = [{"text": system}, *([_CACHE_POINT] if caches else [])]
         if request.tools or form == "tool":

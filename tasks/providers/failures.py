@@ -165,7 +165,7 @@ def classify_reply(rules: FailureRules, status: int, headers: Mapping[str, str],
         refuses=signs.refuses if kind == "invalid_request" else (),
         fallback=found.fallback or _one_target_only(signs.status, kind, wordless=wordless),
         retry_after=signs.wait if wait is None else wait,
-        retry_same_target=_told_to_retry(lower, found.retry_same_target, certain=certain),
+        retry_same_target=_retry_same_target(lower, found.retry_same_target, certain=certain),
     )
 
 
@@ -178,7 +178,7 @@ def _identifier(value: object) -> str | None:
     return value if isinstance(value, str) and _REQUEST_ID.fullmatch(value) else None
 
 
-def _told_to_retry(headers: Mapping[str, str], usual: bool, *, certain: bool) -> bool:  # noqa: FBT001
+def _retry_same_target(headers: Mapping[str, str], usual: bool, *, certain: bool) -> bool:  # noqa: FBT001
     """``x-should-retry`` outranks what a status usually means; its yes does not outrank a code that rules it out."""
     header = headers.get("x-should-retry", "").strip().lower()
     if header == "false":
@@ -190,9 +190,9 @@ def _kind(rules: FailureRules, signs: _Signs) -> tuple[FailureKind, bool]:
     """The class, and whether a code or text settled it rather than a mere status."""
     known = [key for code in signs.codes for key in (f"{signs.status}:{code.lower()}", code.lower())]
     sure = (
-        _told(rules.sure, signs)
+        _class_by_message(rules.sure, signs)
         or next((rules.codes[code] for code in known if code in rules.codes), None)
-        or _told(rules.texts, signs)
+        or _class_by_message(rules.texts, signs)
         or ("invalid_request" if signs.status == _NOT_IMPLEMENTED else None)
     )
     if sure is not None:
@@ -205,8 +205,8 @@ def _kind(rules: FailureRules, signs: _Signs) -> tuple[FailureKind, bool]:
     return _kind_of_status(rules, signs.status), False
 
 
-def _told(rules: tuple[Text, ...], signs: _Signs) -> FailureKind | None:
-    """The class that the message tells."""
+def _class_by_message(rules: tuple[Text, ...], signs: _Signs) -> FailureKind | None:
+    """The failure class of the first rule that matches the message, or ``None``."""
     for rule in rules:
         overflow = rule.kind == "context_overflow"
         if signs.status not in rule.statuses or (overflow and LIMITED.search(signs.message)):

@@ -27,7 +27,7 @@ from tasks.providers.json_fields import arguments, count, obj, objects, text
 from tasks.providers.messages import HttpRequest, JSONObject, Message, ModelReply, ModelRequest, StopReason, Tool
 from tasks.providers.options import ALL_OPTIONS, NO_OPTIONS, Option
 from tasks.providers.reasoning_fields import gemini_fields, output_limit, sampling_fields
-from tasks.providers.schemas import ANSWER_TOOL, SchemaForm, answer_tool, schema_form, told
+from tasks.providers.schemas import ANSWER_TOOL, SchemaForm, answer_tool, schema_form, schema_instruction
 from tasks.providers.service_tiers import asked_word
 from tasks.providers.spec import ProviderSpec
 from tasks.providers.target_extras import request_to
@@ -116,8 +116,8 @@ class GeminiAdapter:
         options.require(self.spec.features.options, request)
         form = _form(target, request)
         system = request.system.text
-        if request.schema is not None and form == "told":
-            system = f"{system}\n\n{told(request.schema)}".strip()
+        if request.schema is not None and form == "prompt":
+            system = f"{system}\n\n{schema_instruction(request.schema)}".strip()
         body: JSONObject = {
             "contents": list(_contents(with_wire_ids(request.messages, target), target)),
             "generationConfig": _generation_config(target, request, form),

@@ -21,7 +21,7 @@ from tasks.providers.messages import HttpRequest, JSONObject, Message, ModelRepl
 from tasks.providers.options import NO_OPTIONS
 from tasks.providers.prompt_caches import BREAKPOINT, breakpoint_options, breakpoints
 from tasks.providers.reasoning_fields import by_responses, chat_fields, level_of, output_limit, sampling_fields
-from tasks.providers.schemas import can_be_strict, strict_schema, told
+from tasks.providers.schemas import can_be_strict, schema_instruction, strict_schema
 from tasks.providers.service_tiers import asked_word
 from tasks.providers.spec import ProviderSpec
 from tasks.providers.target_extras import request_to
@@ -39,7 +39,7 @@ _STOPS: Mapping[str, StopReason] = {
 """All other finish reasons (``stop``, ``tool_calls``, ``function_call``, servers' own) mean an end, with or without
 tool calls: which of the two is seen from the message, as servers disagree about the name."""
 
-Enforcement: TypeAlias = Literal["strict", "guided", "object", "told"]
+Enforcement: TypeAlias = Literal["strict", "guided", "object", "prompt"]
 """How a model is held to a schema: exactly, as well as the server can, to any JSON object, or by asking."""
 
 
@@ -94,8 +94,8 @@ class OpenAIAdapter:
     def _chat(self, target: Target, request: ModelRequest, *, stream: bool) -> JSONObject:
         held = _enforcement(self.flavour, target, request, stream=stream)
         system = request.system.text
-        if request.schema is not None and held in {"object", "told"}:
-            system = f"{system}\n\n{told(request.schema)}".strip()
+        if request.schema is not None and held in {"object", "prompt"}:
+            system = f"{system}\n\n{schema_instruction(request.schema)}".strip()
         marks = breakpoints(self.spec.features.caching(target.model), request)
         end = request.shared_end if marks else None
         sent = with_wire_ids(request.messages, target)
@@ -188,9 +188,9 @@ def _enforcement(flavour: Flavour, target: Target, request: ModelRequest, *, str
     if request.schema is None:
         return None
     if flavour.schema_alone and (request.tools or stream):
-        return "told"
+        return "prompt"
     if "json_schema" in request.without or not flavour.schema_models.match(target.model):
-        return "told" if "json_object" in request.without else "object"
+        return "prompt" if "json_object" in request.without else "object"
     strict = (
         "strict" not in request.without
         and flavour.strict_models.match(target.model)

@@ -40,7 +40,7 @@ Parameter: TypeAlias = Literal["temperature", "top_p", "forced_tool", "prefill"]
 Responses: TypeAlias = Literal["never", "tools and reasoning", "tools", "always"]
 """When a model of OpenAI's is asked by ``/v1/responses``: chat completions refuse the rest."""
 
-ROOM: Final[Mapping[Reasoning, int]] = MappingProxyType(
+ALLOWANCES: Final[Mapping[Reasoning, int]] = MappingProxyType(
     {"none": 0, "low": 2_048, "medium": 8_192, "high": 16_384, "max": 32_768}
 )
 """Tokens of thinking that are allowed on top of an answer's ``max_tokens``. A request that needs more is cut off and
@@ -108,16 +108,16 @@ class ReasoningRules:
             return self.least
         return self.efforts.get(self.level(asked), "")
 
-    def room(self, asked: Reasoning | None, *, tools: bool = False) -> int:
+    def allowance(self, asked: Reasoning | None, *, tools: bool = False) -> int:
         """Tokens on top of the answer. A model that still thinks between its tools gets some, whatever is asked."""
         level = "none" if tools and self.unthinking_tools else self.level(asked)
         if level == "none" and tools and self.off == "between_tools":
             level = "low"
-        return ROOM[level]
+        return ALLOWANCES[level]
 
     def usual(self, asked: Reasoning | None, *, tools: bool = False) -> int:
         """Tokens of thinking that a usual question takes."""
-        return self.room(asked, tools=tools) // _USUAL
+        return self.allowance(asked, tools=tools) // _USUAL
 
 
 def _same(*levels: Reasoning, **others: str) -> dict[Reasoning, str]:

@@ -45,7 +45,7 @@ def level_of(target: Target, request: ModelRequest) -> Reasoning:
 
 def thinking_room(target: Target, setting: Reasoning | None, *, tools: bool = False) -> int:
     """Tokens that thoughts may take at a target on top of an answer: never more than half of its window."""
-    return _room(target.provider, target.model, target.window, asked_level(target, setting), tools)
+    return _allowance(target.provider, target.model, target.window, asked_level(target, setting), tools)
 
 
 def usual_thinking_tokens(target: Target, setting: Reasoning | None, *, tools: bool = False) -> int:
@@ -57,25 +57,25 @@ def usual_thinking_tokens(target: Target, setting: Reasoning | None, *, tools: b
 def output_limit(target: Target, request: ModelRequest) -> int:
     """The most tokens that a reply may have: the answer's ``max_tokens``, and tokens for thoughts on top."""
     asked, tools = request.reasoning or target.reasoning, bool(request.tools)
-    room = _room(target.provider, target.model, target.window, asked, tools) * request.room_factor
-    return _answer_limit(target.provider, target.model, target.max_output, request.max_tokens, room)
+    allowance = _allowance(target.provider, target.model, target.window, asked, tools) * request.room_factor
+    return _answer_limit(target.provider, target.model, target.max_output, request.max_tokens, allowance)
 
 
-def answer_limit(target: Target, max_tokens: int, room: int) -> int:
+def answer_limit(target: Target, max_tokens: int, allowance: int) -> int:
     """The same for these tokens of an answer and of reasoning; never more than the model writes."""
-    return _answer_limit(target.provider, target.model, target.max_output, max_tokens, room)
+    return _answer_limit(target.provider, target.model, target.max_output, max_tokens, allowance)
 
 
 @lru_cache(maxsize=1_024)
-def _answer_limit(provider: str, model: str, max_output: int, max_tokens: int, room: int) -> int:
+def _answer_limit(provider: str, model: str, max_output: int, max_tokens: int, allowance: int) -> int:
     rules = rules_of(provider, model)
-    most = max(max_output, rules.most_output or max_output + room)
-    return max(rules.least_output, min(min(max_tokens, max_output) + room, most))
+    most = max(max_output, rules.most_output or max_output + allowance)
+    return max(rules.least_output, min(min(max_tokens, max_output) + allowance, most))
 
 
 @lru_cache(maxsize=1_024)
-def _room(provider: str, model: str, window: int, asked: Reasoning | None, tools: bool) -> int:  # noqa: FBT001
-    return min(rules_of(provider, model).room(asked, tools=tools), window // 2)
+def _allowance(provider: str, model: str, window: int, asked: Reasoning | None, tools: bool) -> int:  # noqa: FBT001
+    return min(rules_of(provider, model).allowance(asked, tools=tools), window // 2)
 
 
 def takes(target: Target, request: ModelRequest, parameter: Parameter) -> bool:

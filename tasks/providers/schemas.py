@@ -10,7 +10,7 @@ from tasks.providers.messages import JSONObject, ModelRequest, Schema, Tool
 _DROPPED: Final = frozenset({"default", "title", "examples", "discriminator", "$schema", "$id", "$comment"})
 _FORMATS: Final = frozenset({"date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid"})
 """The formats of text that every provider knows."""
-_TOLD: Final = (
+_UNSUPPORTED: Final = (
     "minimum",
     "maximum",
     "exclusiveMinimum",
@@ -28,7 +28,7 @@ validated.
 """
 ANSWER_TOOL: Final = "structured_answer"
 """The name of the tool that takes an answer; calls of it are read as the answer's text."""
-SchemaForm: TypeAlias = Literal["none", "native", "tool", "told"]
+SchemaForm: TypeAlias = Literal["none", "native", "tool", "prompt"]
 _NAMED: Final = frozenset({"properties", "$defs", "definitions"})
 _VALUES: Final = frozenset({"enum", "const", "required"})
 _TYPED: Final = ("type", "$ref", "anyOf", "oneOf", "allOf", "enum", "const")
@@ -51,7 +51,7 @@ def can_be_strict(definition: JSONObject, *, recursion: bool = True) -> bool:
     return all(_closed(node) for node in _nodes(definition)) and (recursion or not _recursive(definition))
 
 
-def told(schema: Schema) -> str:
+def schema_instruction(schema: Schema) -> str:
     """The instruction for a model that cannot be held to a schema by its provider."""
     return f"Answer with one JSON object and nothing else. It follows this JSON schema:\n{dump(schema.definition)}"
 
@@ -73,7 +73,7 @@ def schema_form(request: ModelRequest, *, native: bool, tool: bool) -> SchemaFor
         return "none"
     if native and "json_schema" not in request.without:
         return "native"
-    return "tool" if tool and "forced_tool" not in request.without else "told"
+    return "tool" if tool and "forced_tool" not in request.without else "prompt"
 
 
 def _strict(value: Any, root: JSONObject, opened: frozenset[str] = frozenset()) -> Any:
@@ -90,7 +90,7 @@ def _strict(value: Any, root: JSONObject, opened: frozenset[str] = frozenset()) 
 
 def _strict_object(node: JSONObject, root: JSONObject, opened: frozenset[str]) -> JSONObject:
     result: JSONObject = {}
-    constraints = {key: value for key, value in node.items() if _only_told(key, value)}
+    constraints = {key: value for key, value in node.items() if _is_unsupported(key, value)}
     for key, value in node.items():
         if key in _NAMED:
             result[key] = {name: _strict(child, root, opened) for name, child in obj(value).items()}
@@ -108,8 +108,8 @@ def _strict_object(node: JSONObject, root: JSONObject, opened: frozenset[str]) -
     return result
 
 
-def _only_told(key: str, value: object) -> bool:
-    return key in _TOLD or (key == "format" and value not in _FORMATS)
+def _is_unsupported(key: str, value: object) -> bool:
+    return key in _UNSUPPORTED or (key == "format" and value not in _FORMATS)
 
 
 def _written_out(node: JSONObject, root: JSONObject) -> JSONObject:

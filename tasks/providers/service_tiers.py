@@ -26,7 +26,7 @@ _SERVED: Final[Mapping[str, ServiceTier]] = {
     "batch": "batch",
 }
 """The words of all providers; ``fast`` is OpenAI's other name of priority, ``performance`` Groq's."""
-_UNTOLD: Final = frozenset({"auto", "unspecified", "service_tier_unspecified"})
+_UNSTATED: Final = frozenset({"auto", "unspecified", "service_tier_unspecified"})
 
 
 def served_tier(word: str | None) -> str | None:
@@ -36,7 +36,7 @@ def served_tier(word: str | None) -> str | None:
     >>> served_tier("on_demand"), served_tier("PRIORITY"), served_tier("scale"), served_tier("auto")
     ('standard', 'priority', 'scale', None)
     """
-    if not word or (tier := word.strip().lower()) in _UNTOLD:
+    if not word or (tier := word.strip().lower()) in _UNSTATED:
         return None
     tier = tier.removeprefix(_PREFIX)
     return _SERVED.get(tier, tier)

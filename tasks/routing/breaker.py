@@ -84,7 +84,7 @@ class Breaker:
         circuits: where quarantines are kept.
         targets: of the project, for their failure domains.
         quarantine: how long they last.
-        tell: called with what this process opened and closed; must return at once.
+        notify: called with what this process opened and closed; must return at once.
     """
 
     def __init__(
@@ -93,12 +93,12 @@ class Breaker:
         targets: Sequence[Target],
         quarantine: Quarantine,
         *,
-        tell: Callable[[BreakerEvent], None],
+        notify: Callable[[BreakerEvent], None],
     ) -> None:
         self._circuits = circuits
         self._domains = {target.name: target.failure_domain for target in targets}
         self._quarantine = quarantine
-        self._tell = tell
+        self._notify = notify
         self._known: dict[str, Circuit] = {}
         self._read_at = -_FRESH_US
         self._changes = 0
@@ -242,7 +242,7 @@ class Breaker:
 
     def _say(self, kind: Literal["opened", "closed", "alarm"], circuit: Circuit) -> None:
         domain = self._domains.get(circuit.target, "")
-        self._tell(BreakerEvent(kind, circuit.target, domain, circuit.reason, circuit.level, circuit.open_until))
+        self._notify(BreakerEvent(kind, circuit.target, domain, circuit.reason, circuit.level, circuit.open_until))
 
 
 def open_domains(circuits: Sequence[Circuit], domains: dict[str, str], now: int) -> list[str]:

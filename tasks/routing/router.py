@@ -110,7 +110,7 @@ class _Asked(NamedTuple):
         return "premium" if self.quality == "best" and self.tier == "light" else self.tier
 
     @property
-    def floors(self) -> TargetSLO:
+    def level(self) -> TargetSLO:
         """By the tier that is wanted."""
         patient = self.service_tier in {"flex", "batch"} and self.seconds is None
         return TargetSLO.of(self.wanted, self.quality, inf if patient else self.seconds)
@@ -248,11 +248,11 @@ class Router:
         return _locked(standings, asked.lock)
 
     def _standings(self, asked: _Asked, evidence: Mapping[str, TargetStats]) -> list[TargetScore]:
-        floors = asked.floors
+        level = asked.level
         found = []
         for target in self.targets:
             observed = evidence.get(target.name)
-            missed, met = floors.missed_by(observed), floors.met_by(observed)
+            missed, met = level.missed_by(observed), level.met_by(observed)
             cost = self._cost(target, asked, observed)
             found.append(TargetScore(target, cost, observed, missed, met))
         return found

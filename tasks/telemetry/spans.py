@@ -38,7 +38,7 @@ if TYPE_CHECKING:  # loaded with the first turn
 Attributes: TypeAlias = dict[str, str | int | bool | tuple[str, ...]]
 
 _PORTS: Mapping[str, int] = {"https": 443, "http": 80}
-_NOBODYS = ("opentelemetry.trace", "opentelemetry.metrics")
+_NO_PROVIDER = ("opentelemetry.trace", "opentelemetry.metrics")
 """Where the providers come from that only wait for a real one, or are meant to do nothing."""
 
 
@@ -170,7 +170,7 @@ class Telemetry:
 
     def _find_tracer(self) -> Tracer | None:
         provider = self._tracers or _api()[0].get_tracer_provider()
-        if _tells_nobody(type(provider).__module__):
+        if _is_absent(type(provider).__module__):
             return None
         if self._tracer is None or self._tracer[0] is not provider:
             self._tracer = provider, provider.get_tracer(names.SCOPE, schema_url=names.SCHEMA_URL)
@@ -178,7 +178,7 @@ class Telemetry:
 
     def _find_instruments(self) -> _Instruments | None:
         provider = self._meters or _api()[1].get_meter_provider()
-        if _tells_nobody(type(provider).__module__):
+        if _is_absent(type(provider).__module__):
             return None
         if self._instruments is None or self._instruments[0] is not provider:
             self._instruments = provider, _Instruments(provider)
@@ -186,8 +186,8 @@ class Telemetry:
 
 
 @cache
-def _tells_nobody(module: str) -> bool:
-    return module.startswith(_NOBODYS)
+def _is_absent(module: str) -> bool:
+    return module.startswith(_NO_PROVIDER)
 
 
 @cache

@@ -18,7 +18,7 @@ from farebox.automations import state_of
 from farebox.judging.audit import Audited, audit_page
 from farebox.prefect.artifacts import _Progress
 from farebox.prefect.forecast import Outlook, Upcoming
-from farebox.runs.approval import Suspending, rejected, told
+from farebox.runs.approval import Suspending, approval_text, rejected
 from pricing.analysis.price_review import Retirement, Review, ReviewedRoute, ReviewLine
 from pricing.errors import FareboxError, OverBudget, UsageError
 from pricing.ledger.approvals import ApprovalDecision, ApprovalRequest
@@ -119,7 +119,7 @@ def refused(name: str) -> OverBudget:
 
 
 def approval_form(name: str) -> str:
-    return told(question(name), refused(name))
+    return approval_text(question(name), refused(name))
 
 
 def suspended(name: str) -> str:
@@ -162,7 +162,7 @@ def progress(name: str) -> str:
     found = _Progress.__new__(_Progress)
     found._waiting, found._expected_at = 0, None
     found._planned, found._made = {name: 2, "say": 1}, {name: 1, "say": 0}  # type: ignore[assignment]
-    return found._told()
+    return found._description()
 
 
 def price_review(name: str) -> str:
@@ -214,7 +214,7 @@ def test_a_price_form_says_what_is_wrong_as_text(monkeypatch: pytest.MonkeyPatch
     def fail(*_: object) -> None:
         raise FareboxError("There is no price for ![x](https://example.com/a.png) <b>.")
 
-    monkeypatch.setattr(form, "_told", fail)
+    monkeypatch.setattr(form, "_descriptions", fail)
     schema = form.priced_form(None, daily_digest, {})  # type: ignore[arg-type]
     described = [
         field["description"] for field in schema.properties.values() if "No price" in field.get("description", "")

@@ -136,7 +136,7 @@ def test_commands_of_hostile_names(hostile: Runtime, monkeypatch: pytest.MonkeyP
 
 def test_a_log_line_is_one_line(caplog: pytest.LogCaptureFixture, tmp_path: Path):
     """What is logged of a name goes through the same sieve."""
-    from farebox.prefect.events import tell_soft_threshold
+    from farebox.prefect.events import emit_soft_threshold
     from pricing.db.database import Store
 
     ledger = Ledger(Store(f"sqlite:///{tmp_path / 'ledger.db'}"))
@@ -144,7 +144,7 @@ def test_a_log_line_is_one_line(caplog: pytest.LogCaptureFixture, tmp_path: Path
     ledger.admit(a_run(), [BudgetRule("org", name, "day", 10**12, soft=1)])
     with caplog.at_level(logging.WARNING):
         for state in ledger.budgets():
-            tell_soft_threshold(state)
+            emit_soft_threshold(state)
     assert caplog.messages
     assert not any(STEERS.search(message) or "\n" in message for message in caplog.messages)
     ledger.close()

@@ -181,7 +181,7 @@ def test_each_inputs_once_with_what_the_best_answered_and_a_person_approved(runt
     }
     assert found.left_out == {"with the same inputs as another": 1}
     assert [case.id for case in found.cases] == [case.id for case in collect(runtime, SORT, 7, 10).cases]
-    assert "1 approved in review" in collecting.told_expected(found)
+    assert "1 approved in review" in collecting.expected_text(found)
 
 
 def objection(runtime: Runtime, run_id: str, turn_id: str) -> None:

@@ -18,7 +18,7 @@ from farebox import Due, ask, automation, current_run, llm_task, plan
 from farebox.automations import automation_of
 from farebox.prefect.schedule_zone import schedule_zone
 from farebox.runs.admission import admit, new_run_record, price_run
-from farebox.runs.approval import told
+from farebox.runs.approval import approval_text
 from farebox.runs.context import ANONYMOUS
 from farebox.runtime import Runtime
 from pricing import OverBudget, UsageError, from_us, now_us, to_us
@@ -174,7 +174,7 @@ def test_whoever_approves_a_run_reads_when_it_is_due(runtime: Runtime):
         priced = price_run(runtime, automation_of(asked), {})
         run = replace(new_run_record(runtime, "r", automation_of(asked), priced, ANONYMOUS), due_at=due_at)
         question = ApprovalRequest(run, run.held_nano, {"automation:asked:day:2026-01-01": 5}, datetime.now(UTC))
-        told_of[due_at] = told(question, OverBudget("It does not fit."))
+        told_of[due_at] = approval_text(question, OverBudget("It does not fit."))
     said = " It is due by 2026-09-21 14:13 UTC; the hold covers that all of it is asked at the standard price."
     without, with_due = told_of.values()
     assert with_due.replace(said, "").split("Without")[0] == without.split("Without")[0]

@@ -102,7 +102,7 @@ def test_a_completed_run_ends_with_0_and_a_warning(
         ("tidy", OSError(28, "No space left on device")),
         ("sync", LedgerUnusable("It is damaged.")),
         ("report_of", ValueError("odd")),
-        ("_tell_prefect", RuntimeError("no server")),
+        ("_publish_artifacts", RuntimeError("no server")),
     ],
 )
 def test_nothing_that_follows_changes_the_state_in_prefect(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from farebox.web.grids import approvals_grid, budgets_told
+from farebox.web.grids import approvals_grid, budget_amounts
 from farebox.web.site import Site
 from farebox.web.view import PageRequest, PageRoute, View
 from pricing import format_money
@@ -53,7 +53,7 @@ def _waiting(site: Site, waiting: Sequence[ApprovalRequest]) -> Grid:
             one.run.run_id,
             one.run.automation,
             moment(one.due_at.astimezone(site.zone)),
-            budgets_told("", one.lacking),
+            budget_amounts("", one.lacking),
             format_money(one.hold),
             format_money(one.cheaper),
         )

@@ -112,15 +112,16 @@ def histogram(
 
 def _place(place: int, places: int) -> tuple[float, float]:
     """Where a column begins, and how wide it is, in percent."""
-    room = _WHOLE / places
-    gap = room * _GAP if places <= _THIN else 0.0
-    return round(place * room + gap / 2, 2), round(room - gap, 2)
+    width = _WHOLE / places
+    gap = width * _GAP if places <= _THIN else 0.0
+    return round(place * width + gap / 2, 2), round(width - gap, 2)
 
 
 def _labels(names: Sequence[str]) -> tuple[Tick, ...]:
     every = -(-len(names) // _MOST_LABELS)
-    room = _WHOLE / max(len(names), 1)
+    width = _WHOLE / max(len(names), 1)
     chosen = list(range(0, len(names), every))
     return tuple(
-        Tick(round((place + 0.5) * room, 2), names[place], minor=number % 2 == 1) for number, place in enumerate(chosen)
+        Tick(round((place + 0.5) * width, 2), names[place], minor=number % 2 == 1)
+        for number, place in enumerate(chosen)
     )

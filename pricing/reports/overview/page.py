@@ -11,6 +11,7 @@ from pricing.reports.overview import drawings as draw
 from pricing.reports.overview.data import AutomationLine, BurnDown, Overview, SpendSection
 from pricing.reports.overview.sentences import (
     HONEST,
+    LEAST_RUNS,
     about,
     bills_note,
     block_words,
@@ -29,8 +30,7 @@ _DRAWN = 4
 """Automations whose distribution is drawn: those that cost most."""
 _FEW = 1
 """Runs of a budget's window that a chart would show nothing of."""
-_MOST_TOLD = 5
-_TELLING = 20
+_MOST_BLOCKS = 5
 _MOST_SIZES = 40
 """Rows of coverage by size: four of each automation and quality."""
 
@@ -150,8 +150,8 @@ def automation_grid(section: SpendSection) -> Grid:
 
 def _economics(section: SpendSection) -> Section:
     drawn = [one for one in section.automations if len(one.bins) > 1][:_DRAWN]  # one cost does not make a distribution
-    telling = [one for one in drawn if one.runs >= _TELLING] if len(section.automations) == 1 else []
-    texts = [sentence for one in telling if (sentence := buffer_sentence(one)) is not None]
+    enough = [one for one in drawn if one.runs >= LEAST_RUNS] if len(section.automations) == 1 else []
+    texts = [sentence for one in enough if (sentence := buffer_sentence(one)) is not None]
     lost = [one for one in section.automations if one.at_p95 is not None and one.at_p95 < 0]
     return Section(
         "What each automation earns" if len(section.automations) > 1 else "What it earns",
@@ -254,6 +254,6 @@ def _refusals(section: SpendSection) -> Section:
         for one in section.guards
     )
     drawn = (draw.blocks(section),) if section.blocks else ()
-    texts = (f"{', '.join(block_words(one) for one in section.blocks[:_MOST_TOLD])}.",) if section.blocks else ()
+    texts = (f"{', '.join(block_words(one) for one in section.blocks[:_MOST_BLOCKS])}.",) if section.blocks else ()
     grid = Grid(heads, rows, 4) if rows else None
     return Section("Refusals and blocks", texts, drawn, grid, folded=True, folded_drawings=True)

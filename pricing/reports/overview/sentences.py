@@ -14,6 +14,8 @@ HONEST = 0.93
 """A p95 that covers less than this share of runs is too low."""
 _MOST_MARKUP = 10.0
 """As a share of the cost: beyond it, more exact figures tell nobody anything."""
+LEAST_RUNS = 20
+"""Runs from which on their distribution shows what buffer they need."""
 _NOTABLE = 0.05
 """A share of what was spent that is worth a sentence."""
 

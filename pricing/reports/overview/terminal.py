@@ -12,6 +12,7 @@ from pricing.reports.breakdowns import Breakdown, BreakdownLine
 from pricing.reports.format import SANDBOX, UNKNOWN, count, duration, moment, percent, plural
 from pricing.reports.overview.data import Overview, SpendSection
 from pricing.reports.overview.sentences import (
+    LEAST_RUNS,
     about,
     bills_note,
     buffer_sentence,
@@ -28,8 +29,6 @@ from pricing.reports.tables import GOOD, QUIET, WARNING, line, savings_table, ta
 _MOST_DAYS = 31
 _MOST_ROWS = 20
 _BAR = 24
-_TELLING = 20
-"""Runs from which on their distribution tells what buffer they need."""
 
 
 def overview_in_terminal(overview: Overview) -> Group:
@@ -164,7 +163,7 @@ def _automations(section: SpendSection) -> Iterator[RenderableType]:
     heads = ["automation", "runs", "run p50", "run p95", "outcome", "margin", "at p95", "spent"]
     yield table("Automations", heads, rows)
     for one in shown:
-        if one.runs >= _TELLING and (text := buffer_sentence(one)):
+        if one.runs >= LEAST_RUNS and (text := buffer_sentence(one)):
             yield line((text, QUIET))
 
 

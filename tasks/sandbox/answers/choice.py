@@ -72,7 +72,7 @@ def _overlap(value: Any, values: Sequence[Any], description: str, digest: TextDi
     if not isinstance(value, str):
         return int(str(value).lower() in digest.words)
     words = frozenset(stem(word) for word in name_words(value))
-    described = frozenset(stems(_told(value, values, description))) - words
+    described = frozenset(stems(_described(value, values, description))) - words
     return (
         3 * len(words & digest.words)
         + 2 * sum(len(_kin(word) & digest.words) for word in name_words(value))
@@ -84,7 +84,7 @@ def _kin(word: str) -> frozenset[str]:
     return _KIN_STEMS.get(word, frozenset())
 
 
-def _told(value: str, values: Sequence[Any], description: str) -> str:
+def _described(value: str, values: Sequence[Any], description: str) -> str:
     """What a description says of one value, up to the next value it speaks of."""
     start = description.find(value)
     if start < 0:

@@ -112,7 +112,7 @@ class Filler:
         nullable = any(option.get("type") == "null" for option in resolved)
         solid = [option for option in resolved if option.get("type") != "null"]
         if nullable and (
-            depth > _BRIEF_FROM or not solid or (self._optional(solid[0]) and not self._told(name, solid[0]))
+            depth > _BRIEF_FROM or not solid or (self._optional(solid[0]) and not self._is_in_text(name, solid[0]))
         ):
             return None
         solid.sort(key=lambda option: -len(self._digest.words & set(stems(" ".join(words_of(option))))))
@@ -128,7 +128,7 @@ class Filler:
     def _optional(self, schema: JSONObject) -> bool:
         return self._sparse or kind_of(schema) in {"integer", "number", "object", "string"}
 
-    def _told(self, name: str, schema: JSONObject) -> bool:
+    def _is_in_text(self, name: str, schema: JSONObject) -> bool:
         """Whether the text holds what a field asks for; prose can always be taken from it, unless sparse."""
         kind = kind_of(schema)
         if schema.get("enum"):
@@ -158,7 +158,7 @@ class Filler:
 
     def _wanted(self, name: str, wire: Any) -> bool:
         try:
-            return not self._sparse or self._told(name, resolve(wire, self._root))
+            return not self._sparse or self._is_in_text(name, resolve(wire, self._root))
         except Unfillable:
             return False
 

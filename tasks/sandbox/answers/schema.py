@@ -50,7 +50,7 @@ def _heeded(schema: JSONObject) -> JSONObject:
     if not isinstance(description, str) or ": " not in description:
         return schema
     heeded = dict(schema)
-    for found in _TOLD.finditer(description):
+    for found in _BOUNDS.finditer(description):
         try:
             value, end = _DECODER.raw_decode(description, found.end())
         except ValueError:
@@ -216,7 +216,7 @@ _KEYWORDS: Final[Mapping[str, Callable[[Any], bool]]] = {
     "type": lambda value: isinstance(value, str) or (_is_names(value) and bool(value)),
 }
 _DECODER: Final = json.JSONDecoder()
-_TOLD: Final = re.compile(
+_BOUNDS: Final = re.compile(
     r"\b(minimum|maximum|exclusiveMinimum|exclusiveMaximum|multipleOf|minLength|maxLength|pattern|minItems|maxItems|"
     r"uniqueItems): "
 )

@@ -58,7 +58,7 @@ def test_once_one_is_enough_the_dearer_are_spared():
 
 def test_one_that_is_slower_than_the_floor_and_the_best_is_not_locked():
     slow = {"cheap": outcomes([1.0] * 300, 100, seconds=9.0)}
-    assert decide(GOOD, slow, AcceptanceCriteria(0.1, floor=2.0))[0]["cheap"] == "slower"
+    assert decide(GOOD, slow, AcceptanceCriteria(0.1, most_seconds=2.0))[0]["cheap"] == "slower"
     assert decide(GOOD, slow, AcceptanceCriteria(0.1))[0]["cheap"] == "enough"
 
 

@@ -80,7 +80,7 @@ def finished() -> None:
 
 def test_nothing_is_emitted_outside_prefect(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("prefect.events.emit_event", lambda *_, **__: pytest.fail("emitted"))
-    events.tell_prefect(EVENT)
+    events.emit_breaker_event(EVENT)
     assert not [thread for thread in threading.enumerate() if thread.name == "farebox-event"]
 
 
@@ -94,7 +94,7 @@ def test_within_a_run_an_event_is_emitted_without_waiting_for_it(monkeypatch: py
 
     monkeypatch.setattr(events, "_under_prefect", lambda: True)
     monkeypatch.setattr("prefect.events.emit_event", slow)
-    events.tell_prefect(EVENT)
+    events.emit_breaker_event(EVENT)
     assert emitted == []
     goes_on.set()
     finished()
@@ -111,7 +111,7 @@ def test_an_event_that_cannot_be_sent_is_logged(monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setattr(events, "_under_prefect", lambda: True)
     monkeypatch.setattr("prefect.events.emit_event", fail)
     with caplog.at_level(logging.WARNING):
-        events.tell_prefect(EVENT)
+        events.emit_breaker_event(EVENT)
         finished()
     assert "farebox.breaker.alarm could not be sent: ConnectionError" in caplog.text
 
@@ -119,4 +119,4 @@ def test_an_event_that_cannot_be_sent_is_logged(monkeypatch: pytest.MonkeyPatch,
 def test_the_runtime_tells_prefect(project: Project):
     runtime: Runtime
     with project.runtime_here() as runtime:
-        assert runtime.engine._turns._breaker._tell is events.tell_prefect
+        assert runtime.engine._turns._breaker._notify is events.emit_breaker_event

@@ -11,7 +11,7 @@ from farebox import Budget, ask, automation, llm_task, plan
 from farebox.automations import automation_of
 from farebox.cli.approve import _explained
 from farebox.runs.admission import Admission, Automation
-from farebox.runs.approval import AskedRoute, told
+from farebox.runs.approval import AskedRoute, approval_text
 from farebox.runtime import Runtime
 from pricing import OverBudget, format_money, now_us
 from pricing.ledger import ApprovalDecision, ApprovalRequest, BudgetRule
@@ -81,7 +81,7 @@ def test_a_run_that_was_approved_as_asked_runs_as_asked(runtime: Runtime, choice
     gate.spend("first", LIMIT * 79 // 100)
     gate.hold("other", LIMIT * 20 // 100)
     question = gate.question()
-    form, route = told(question, refusal()), AskedRoute.of(question)
+    form, route = approval_text(question, refusal()), AskedRoute.of(question)
     assert "runs as asked, about" in form
     assert "Quality is not lowered." in form
     [(operation, target, model)] = route.targets
@@ -105,7 +105,7 @@ def test_what_is_lowered_is_said_and_is_what_runs(runtime: Runtime):
     gate = Gate(runtime)
     gate.spend("first", LIMIT * 98 // 100)
     question = gate.question()
-    form, route = told(question, refusal()), AskedRoute.of(question)
+    form, route = approval_text(question, refusal()), AskedRoute.of(question)
     assert route.economic is not None
     assert "runs on the economic route, the cheapest targets first, about" in form
     assert "Quality is lowered because budget 'weekly per day' is 98% spent." in form.replace("\\", "")

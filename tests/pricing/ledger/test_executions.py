@@ -63,7 +63,7 @@ def told() -> list[Unsettled]:
 
 @pytest.fixture
 def ledger(store: Store, clock: Clock, told: list[Unsettled]) -> Ledger:
-    return Ledger(store, lease_seconds=60, clock=clock, tell_unsettled=told.append)
+    return Ledger(store, lease_seconds=60, clock=clock, on_unsettled=told.append)
 
 
 def budgets(ledger: Ledger) -> list[tuple[int, int]]:

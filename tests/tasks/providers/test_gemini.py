@@ -10,7 +10,7 @@ from pricing.usage import Usage
 from tasks.providers import ReplyError, adapter_for
 from tasks.providers.messages import HttpRequest, Message, ModelReply, ModelRequest
 from tasks.providers.options import RequestOptions
-from tasks.providers.reasoning import ROOM
+from tasks.providers.reasoning import ALLOWANCES
 from tasks.routing.target import Credential
 from tests.support.exchanges import WEATHER, Free, request, schema, target
 
@@ -42,7 +42,7 @@ def test_the_whole_request():
     body = body_of()
     assert body["systemInstruction"] == {"parts": [{"text": "Be brief."}]}
     config = body["generationConfig"]
-    assert (config["maxOutputTokens"], config["temperature"]) == (500 + ROOM["medium"], 0.2)
+    assert (config["maxOutputTokens"], config["temperature"]) == (500 + ALLOWANCES["medium"], 0.2)
     assert "thinkingConfig" not in config
     assert config["responseMimeType"] == "application/json"
     assert config["responseJsonSchema"]["required"] == ["best", "others"]
@@ -113,8 +113,8 @@ def test_images_and_documents():
         ("gemini-2.5-flash", request(tools=(), without=frozenset({"json_schema"})), "the tool"),
         ("gemini-3.8-flash", request(), "native"),
         ("gemini-3.8-flash", request(schema=schema(Free), tools=()), "native"),
-        ("gemini-3.8-flash", request(tools=(), without=frozenset({"json_schema", "forced_tool"})), "told"),
-        ("gemma-3-27b-it", request(tools=()), "told"),
+        ("gemini-3.8-flash", request(tools=(), without=frozenset({"json_schema", "forced_tool"})), "prompt"),
+        ("gemma-3-27b-it", request(tools=()), "prompt"),
     ],
 )
 def test_forms_of_a_schema(model: str, asked: ModelRequest, form: str):
@@ -124,7 +124,7 @@ def test_forms_of_a_schema(model: str, asked: ModelRequest, form: str):
         "native": "responseJsonSchema" in body["generationConfig"],
         "any tool": mode == {"mode": "ANY"},
         "the tool": mode == {"mode": "ANY", "allowedFunctionNames": ["structured_answer"]},
-        "told": "JSON schema" in json.dumps(body.get("systemInstruction", {})),
+        "prompt": "JSON schema" in json.dumps(body.get("systemInstruction", {})),
     }
     assert [name for name, is_so in found.items() if is_so] == [form]
 

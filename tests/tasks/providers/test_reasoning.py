@@ -15,7 +15,7 @@ from pricing.content import ProviderStatePart, ToolCallPart, ToolResultPart
 from tasks.providers import adapter_for, classify, provider_names
 from tasks.providers.conversations import state_family
 from tasks.providers.messages import Message, ModelRequest
-from tasks.providers.reasoning import LEVELS, ROOM, rules_of
+from tasks.providers.reasoning import ALLOWANCES, LEVELS, rules_of
 from tasks.providers.reasoning_fields import level_of, output_limit, takes
 from tests.support.exchanges import WEATHER, request, target
 
@@ -157,15 +157,15 @@ def test_switches_of_other_kinds():
 
 GEMINIS: list[tuple[str, dict[Any, Any], int]] = [
     # model, what is sent by setting, the tokens of an answer when nothing is set
-    ("gemini-3.8-flash", {"none": "low", "medium": "medium", "max": "high"}, ROOM["medium"]),
-    ("gemini-4-argon", {"none": "low", "high": "high"}, ROOM["medium"]),
-    ("gemini-3.1-pro-preview", {"none": "low"}, ROOM["high"]),
-    ("gemini-3-pro-preview", {"none": "low", "medium": "high", "max": "high"}, ROOM["high"]),
-    ("gemini-3.5-flash-lite", {"none": "minimal", "low": "low"}, ROOM["low"]),
-    ("gemini-flash-lite-latest", {"none": "low"}, ROOM["low"]),
-    ("gemini-flash-latest", {"none": "low", "high": "high"}, ROOM["medium"]),
-    ("gemini-2.5-flash", {"none": 0, "low": 2_048, "high": 16_384, "max": 24_576}, ROOM["medium"]),
-    ("gemini-2.5-pro", {"none": 128, "medium": 8_192, "max": 32_768}, ROOM["medium"]),
+    ("gemini-3.8-flash", {"none": "low", "medium": "medium", "max": "high"}, ALLOWANCES["medium"]),
+    ("gemini-4-argon", {"none": "low", "high": "high"}, ALLOWANCES["medium"]),
+    ("gemini-3.1-pro-preview", {"none": "low"}, ALLOWANCES["high"]),
+    ("gemini-3-pro-preview", {"none": "low", "medium": "high", "max": "high"}, ALLOWANCES["high"]),
+    ("gemini-3.5-flash-lite", {"none": "minimal", "low": "low"}, ALLOWANCES["low"]),
+    ("gemini-flash-lite-latest", {"none": "low"}, ALLOWANCES["low"]),
+    ("gemini-flash-latest", {"none": "low", "high": "high"}, ALLOWANCES["medium"]),
+    ("gemini-2.5-flash", {"none": 0, "low": 2_048, "high": 16_384, "max": 24_576}, ALLOWANCES["medium"]),
+    ("gemini-2.5-pro", {"none": 128, "medium": 8_192, "max": 32_768}, ALLOWANCES["medium"]),
     ("gemini-2.5-flash-lite", {"none": 0, "low": 2_048}, 0),
     ("gemini-2.0-flash", {"none": None, "high": None}, 0),
     ("gemini-2.5-flash-image", {"none": None, "high": None}, 0),
@@ -184,7 +184,7 @@ def test_gemini(provider: str, model: str, sent: dict[Any, Any], unset: int):
         thinking = None if word is None else {name: word, "includeThoughts": False}
         assert body["generationConfig"].get("thinkingConfig") == thinking
         assert "reasoning_effort" not in body
-        room = ROOM[rules_of(provider, model).level(setting)]
+        room = ALLOWANCES[rules_of(provider, model).level(setting)]
         assert body["generationConfig"]["maxOutputTokens"] == 500 + room >= (word if isinstance(word, int) else 0)
 
 
@@ -223,7 +223,7 @@ def test_gemini_refuses_a_level(provider: str, message: str):
 
 
 def test_a_model_that_always_thinks_has_room_for_it():
-    assert body_of("mistral", "magistral-medium-2509")["max_tokens"] == 500 + ROOM["high"]
+    assert body_of("mistral", "magistral-medium-2509")["max_tokens"] == 500 + ALLOWANCES["high"]
     assert body_of("mistral", "mistral-medium-3-5")["max_tokens"] == 500
 
 
@@ -285,7 +285,7 @@ def test_a_reply_is_never_asked_for_less_than_bedrock_takes():
 @pytest.mark.parametrize("setting", LEVELS)
 def test_room_for_thinking_is_added_to_the_answer(provider: str, model: str, field: str, setting: Any):
     level = rules_of(provider, model).level(setting)
-    assert body_of(provider, model, setting)[field] == 500 + ROOM[level]
+    assert body_of(provider, model, setting)[field] == 500 + ALLOWANCES[level]
 
 
 def test_a_budget_leaves_the_answer_its_tokens():

@@ -6,7 +6,7 @@ import pytest
 from openai.lib._pydantic import to_strict_json_schema
 from pydantic import BaseModel, Field, HttpUrl
 
-from tasks.providers.schemas import can_be_strict, strict_schema, told
+from tasks.providers.schemas import can_be_strict, schema_instruction, strict_schema
 from tests.support.exchanges import Answer, Free, Point, schema
 
 
@@ -132,4 +132,4 @@ def test_what_it_can(model):
 
 
 def test_the_instruction_holds_the_schema():
-    assert '"anything"' in told(schema(Free))
+    assert '"anything"' in schema_instruction(schema(Free))

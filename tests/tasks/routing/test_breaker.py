@@ -43,13 +43,13 @@ class World:
 
     def __init__(self, store: Store) -> None:
         self.now = 1_000 * SECOND
-        self.told: list[BreakerEvent] = []
+        self.events: list[BreakerEvent] = []
         self.circuits = Circuits(store, clock=lambda: self.now)
         self.breaker = self.another()
 
     def another(self) -> Breaker:
         """As of another process."""
-        return Breaker(self.circuits, EVERY, Quarantine(600, 86_400, 3_600), tell=self.told.append)
+        return Breaker(self.circuits, EVERY, Quarantine(600, 86_400, 3_600), notify=self.events.append)
 
     async def trip(self, *targets: Target, kind: FailureKind = "overloaded") -> None:
         for target in targets:
@@ -78,7 +78,7 @@ async def test_what_trips(world: World, kind: FailureKind):
     tripped = {"rate_limit", "overloaded", "server_error", "timeout", "connection"}
     alarmed = {"quota_exhausted", "auth", "not_found"}
     assert (A1.name in world.circuits.snapshot()) == (kind in tripped | alarmed)
-    assert [event.kind for event in world.told] == (
+    assert [event.kind for event in world.events] == (
         ["opened", "alarm"] if kind in alarmed else ["opened"] if kind in tripped else []
     )
     if kind in tripped | alarmed:
@@ -123,7 +123,7 @@ async def test_one_probe_answered_lets_its_whole_domain_be_tried(world: World):
     assert await world.breaker.enter(A1, 10) == CircuitPermit(probe=False)
     assert await world.breaker.enter(A2, 10) == CircuitPermit(probe=True), "due at once, not in five minutes"
     assert isinstance(await world.breaker.enter(A3, 10), CircuitPermit)
-    assert [event.kind for event in world.told] == ["opened", "opened", "closed"]
+    assert [event.kind for event in world.events] == ["opened", "opened", "closed"]
 
 
 async def test_fifty_at_once_and_five_processes_make_one_probe(world: World):

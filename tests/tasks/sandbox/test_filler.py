@@ -15,7 +15,7 @@ from jsonschema import Draft202012Validator
 from pydantic import BaseModel, ConfigDict, Field
 
 from tasks.providers.messages import Schema
-from tasks.providers.schemas import strict_schema, told
+from tasks.providers.schemas import schema_instruction, strict_schema
 from tasks.sandbox.answers.filler import Effort, Filler
 from tasks.sandbox.answers.prose import fit
 from tasks.sandbox.answers.schema import Unfillable
@@ -260,7 +260,7 @@ def test_constraints_told_in_descriptions_are_heeded() -> None:
 
 
 def test_a_schema_told_in_the_instructions_is_followed(client: httpx.Client) -> None:
-    system = f"Be brief.\n\n{told(Schema('change', Change.model_json_schema()))}"
+    system = f"Be brief.\n\n{schema_instruction(Schema('change', Change.model_json_schema()))}"
     user = "<document>Fix a crash at start. Nothing else changed.</document>"
     messages = [{"role": "system", "content": system}, {"role": "user", "content": user}]
     one = client.post("/openai/v1/chat/completions", json={"model": "m", "messages": messages}).json()

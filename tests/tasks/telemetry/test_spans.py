@@ -85,7 +85,7 @@ class Bench:
             prefix_seconds=1.0,
         )
         pipeline = Pipeline([Guarded(ContextGuard())])
-        breaker = Breaker(Circuits(self.ledger.store), [], Quarantine(), tell=lambda _: None)
+        breaker = Breaker(Circuits(self.ledger.store), [], Quarantine(), notify=lambda _: None)
         self.turns = Turns(
             self.ledger,
             attempts,
