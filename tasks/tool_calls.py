@@ -168,7 +168,7 @@ class ToolCall:
         self._finish(ToolOutcome(message=text))
 
     def raised(self, error: Exception) -> None:
-        """Forget a call that raised, so that a retry makes it again; the message of an agent's tool is kept by the agent."""
+        """Forget a call that raised, so that a retry makes it again. An agent keeps its tool's message itself."""
         is_answer = self._by == "agent" and isinstance(error, ValueError | LookupError)
         if self._answers is not None and self._entry_id and not is_answer:
             self._answers.journal.drop([self._entry_id]).result()
