@@ -21,6 +21,10 @@ class Remaining:
         turns: turns that the money is enough for, at what the run has spent per turn so far, paid tools included;
             ``None`` before the first, and without a budget.
         seconds: until the flow's ``timeout_seconds``; ``None`` without one.
+
+    Example:
+        >>> str(Remaining(money_nano=1_500_000_000, spent_nano=500_000_000, turns=12, seconds=90.0))
+        'Left in this run: $1.50, about 12 turns, 90 seconds.'
     """
 
     money_nano: Nano | None

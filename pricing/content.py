@@ -242,7 +242,13 @@ class InvalidArguments:
 
 @dataclass(frozen=True, slots=True)
 class ToolCallPart:
-    """A model's request to call a tool; ``arguments`` is a JSON object, or what it wrote instead."""
+    """A model's request to call a tool; ``arguments`` is a JSON object, or what it wrote instead.
+
+    Example:
+        >>> call = ToolCallPart("call_1", "search", {"query": "rates"})
+        >>> call.name, call.arguments["query"]
+        ('search', 'rates')
+    """
 
     id: str
     name: str
@@ -272,7 +278,12 @@ class ToolCallPart:
 
 @dataclass(frozen=True, slots=True)
 class ToolResultPart:
-    """What a tool gave back for the call ``call_id``: a JSON value, or a tuple of text, image and document parts."""
+    """The result of the tool call ``call_id``: a JSON value, or a tuple of text, image and document parts.
+
+    Example:
+        >>> ToolResultPart("call_1", {"hits": 3}).value["hits"]
+        3
+    """
 
     call_id: str
     value: Any = field(repr=False)
@@ -324,7 +335,12 @@ def media_kind(part: ImagePart | DocumentPart) -> MediaKind:
 
 
 def identity(part: Part) -> object:
-    """What makes two parts equal in a question, as JSON; of media the digest. Provider state does not count."""
+    """What makes two parts equal in a question, as JSON: of media the digest; provider state does not count.
+
+    Example:
+        >>> identity(TextPart("Hi")), identity(ToolResultPart("call_1", {"n": 1}))
+        ('Hi', ['result', 'call_1', False, ['{"n":1}']])
+    """
     match part:
         case TextPart():
             return part.text

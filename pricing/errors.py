@@ -48,6 +48,11 @@ class FareboxError(Exception):
         message: what happened, in one line.
         next_step: what the reader can do about it, in one line.
         fields: machine-readable facts (budget names, nano-dollars, counts); never content.
+
+    Example:
+        >>> error = UsageError("There is no run 'abc'.", next_step="List runs with `farebox runs`.", run="abc")
+        >>> str(error), error.fields
+        ("There is no run 'abc'. List runs with `farebox runs`.", {'run': 'abc'})
     """
 
     exit_code: ClassVar[int] = 1
@@ -110,7 +115,12 @@ class PromptError(UsageError):
 
 
 class UnknownPrice(FareboxError):
-    """No rate is known for a model; ``fields['nearest']`` holds the nearest known ids."""
+    """No rate is known for a model; ``fields['nearest']`` holds the nearest known ids.
+
+    Example:
+        >>> UnknownPrice("No rate is known for 'gpt-x'.", nearest=["gpt-5"]).fields
+        {'nearest': ['gpt-5']}
+    """
 
 
 class OverBudget(FareboxError):

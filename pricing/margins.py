@@ -19,7 +19,12 @@ _FULL = 100
 
 
 def gross_margin(price: Nano | None, cost: Nano) -> float | None:
-    """The share of a price that is left after the cost; negative when it is lost, ``None`` without a price."""
+    """The share of ``price`` that is left after ``cost``: below 0 for a loss, ``None`` without a price.
+
+    Example:
+        >>> gross_margin(1_000_000_000, 250_000_000), gross_margin(None, 5)
+        (0.75, None)
+    """
     return None if not price else (price - cost) / price
 
 

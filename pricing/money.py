@@ -24,6 +24,10 @@ def parse_money(text: str | int | Decimal) -> Nano:
 
     Raises:
         MoneyError: not an amount, negative, another currency, finer than a nano-dollar, or above ``LARGEST``.
+
+    Example:
+        >>> parse_money("0.50 USD"), parse_money("$5"), parse_money(2)
+        (500000000, 5000000000, 2000000000)
     """
     shown = str(text)[:40]
     found = _AMOUNT.fullmatch(str(text))
@@ -55,9 +59,14 @@ _SIGNIFICANT = 2
 
 
 def format_money(nano: Nano) -> str:
-    """``$0.0135``, ``$12.50``, ``-$0.000001``: four significant digits below a dollar, cents from a dollar on.
+    """An amount as text: ``$0.0135``, ``$12.50``, ``-$0.000001``.
 
-    Zero is ``$0``; an amount that is not zero never prints as one.
+    Below a dollar it has four significant digits, from a dollar on cents. Zero is ``$0``; no other amount prints as
+    zero.
+
+    Example:
+        >>> format_money(13_500_000), format_money(12_500_000_000), format_money(0)
+        ('$0.0135', '$12.50', '$0')
     """
     sign, amount = ("-" if nano < 0 else ""), abs(dollars(nano))
     if amount >= 1:

@@ -15,6 +15,11 @@ class Usage:
 
     ``input_tokens`` includes cached reads and writes, ``output_tokens`` includes reasoning
     (OpenTelemetry GenAI conventions, ``gen_ai.usage.*``).
+
+    Example:
+        >>> usage = Usage(input_tokens=1_200, output_tokens=180, cache_read_tokens=1_000)
+        >>> usage.known, usage.reasoning_tokens is None
+        (True, True)
     """
 
     input_tokens: int | None = None

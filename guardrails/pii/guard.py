@@ -81,7 +81,13 @@ class Masked:
 
 
 def mask(text: str) -> Masked:
-    """``text`` with a token in place of every piece of personal data."""
+    """``text`` with a token in place of every piece of personal data.
+
+    Example:
+        >>> masked = mask("Mail ada@acme.com.")
+        >>> masked.restore(f"Sent: {masked.text}")
+        'Sent: Mail ada@acme.com.'
+    """
     masked = mask_all((text,))
     return Masked(masked.texts[0], masked.entities[0], masked.vault)
 
@@ -135,7 +141,12 @@ def find_labelled(text: str, label: str) -> list[Entity]:
 
 
 def find(text: str) -> list[Entity]:
-    """The personal data in ``text``, in order and apart from each other."""
+    """The personal data in ``text``: entities in the order of the text that do not overlap.
+
+    Example:
+        >>> [(one.kind, one.start, one.end) for one in find("Mail ada@acme.com or call +34 911 234 567.")]
+        [('email', 5, 17), ('phone', 26, 41)]
+    """
     return list(_found(text) if len(text) <= _LONGEST_KEPT else _look(text))
 
 

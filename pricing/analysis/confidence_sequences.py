@@ -38,7 +38,17 @@ def log_wealth(values: Mapping[float, float], figure: float, least: float) -> fl
 
 
 def lower_bound(values: Mapping[float, float], alpha: float, least: float) -> float:
-    """What the mean is above, wrong with a probability of at most ``alpha`` over all times one may look."""
+    """The bound that the mean is above, at every time, with a probability of at least 1 - ``alpha``.
+
+    Args:
+        values: how often each value was seen.
+        alpha: the probability that the bound is ever wrong.
+        least: the lowest value there can be.
+
+    Example:
+        >>> round(lower_bound({0.0: 5, 1.0: 95}, alpha=0.05, least=0.0), 3)
+        0.857
+    """
     total = sum(values.values())
     if not total:
         return least
@@ -53,14 +63,22 @@ def lower_bound(values: Mapping[float, float], alpha: float, least: float) -> fl
 
 
 def upper_bound(values: Mapping[float, float], alpha: float, most: float) -> float:
-    """What the mean is below, likewise; no value is above ``most``."""
+    """The bound that the mean is below, likewise; ``most`` is the highest value there can be.
+
+    Example:
+        >>> round(upper_bound({0.0: 5, 1.0: 95}, alpha=0.05, most=1.0), 3)
+        0.993
+    """
     return -lower_bound({-value: count for value, count in values.items()}, alpha, -most)
 
 
 def values_needed(values: Mapping[float, float], figure: float, least: float, alpha: float) -> float:
-    """How many values it takes in all until the mean is known to be above ``figure``, if they go on as they were seen.
+    """The number of values, in all, after which the mean is known to be above ``figure``, if further ones are
+    distributed as those so far; infinite where their mean is not above it.
 
-    Infinite where they are not above it.
+    Example:
+        >>> values_needed({0.0: 5, 1.0: 95}, figure=0.8, least=0.0, alpha=0.05)
+        59
     """
     total, scale = sum(values.values()), figure - least
     growth = max(

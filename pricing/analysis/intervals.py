@@ -10,7 +10,13 @@ _TAIL = 0.025
 
 
 def wilson(within: int, runs: int) -> tuple[float, float]:
-    """The interval that holds a share with 95 % confidence (Wilson, *JASA* 22, 1927); all of 0…1 without runs."""
+    """The 95 % confidence interval of a share (Wilson, *JASA* 22, 1927): ``within`` of ``runs``; 0 to 1 without runs.
+
+    Example:
+        >>> low, high = wilson(95, 100)
+        >>> round(low, 3), round(high, 3)
+        (0.888, 0.978)
+    """
     if runs == 0:
         return 0.0, 1.0
     share, z2 = within / runs, _Z95**2

@@ -41,6 +41,10 @@ class PairedTest:
 
     Raises:
         ValueError: counts that do not fit together, or a margin outside (0, 1).
+
+    Example:
+        >>> round(PairedTest(wins=4, losses=3, n=200, margin=0.05).p, 4)
+        0.0014
     """
 
     def __init__(self, wins: int, losses: int, n: int, margin: float) -> None:
@@ -119,6 +123,10 @@ def paired_lower_bound(wins: int, losses: int, n: int, alpha: float) -> float:
 
     The difference is -1 for a loss, 0 for a tie and 1 for a win; only margins that a candidate could lose are tried, so
     that the bound is never above 0.
+
+    Example:
+        >>> round(paired_lower_bound(wins=4, losses=3, n=200, alpha=0.05), 3)
+        -0.022
     """
     if n == 0:
         return -1.0
@@ -134,7 +142,12 @@ def paired_lower_bound(wins: int, losses: int, n: int, alpha: float) -> float:
 
 
 def paired_cases_needed(wins: int, losses: int, n: int, margin: float, alpha: float) -> float:
-    """About how many cases it takes until the test passes, if they go on as seen; infinite if it never does."""
+    """About how many cases it takes until the test passes, if they go on as seen; infinite if it never does.
+
+    Example:
+        >>> paired_cases_needed(wins=4, losses=6, n=100, margin=0.05, alpha=0.05)
+        300
+    """
     gain = margin - (losses - wins) / n
     if gain <= 0:
         return inf

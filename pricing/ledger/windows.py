@@ -80,6 +80,12 @@ def window_bounds(window: Window, moment: datetime, zone: ZoneInfo) -> tuple[dat
 
     Raises:
         UsageError: it is not a budget period.
+
+    Example:
+        >>> from datetime import UTC
+        >>> begins, ends = window_bounds("week", datetime(2026, 11, 25, 9, tzinfo=UTC), ZoneInfo("UTC"))
+        >>> f"{begins:%a %d %b}", f"{ends:%a %d %b}"
+        ('Mon 23 Nov', 'Mon 30 Nov')
     """
     if window == RUN:
         return moment.astimezone(UTC), None

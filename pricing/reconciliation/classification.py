@@ -19,7 +19,7 @@ from datetime import date, timedelta
 from typing import Final, Literal, TypeAlias, get_args
 
 from pricing.money import USD, Nano, format_money
-from pricing.reconciliation.groups import KINDS, Attempt, Books, Group, GroupKey
+from pricing.reconciliation.groups import KINDS, Books, Group, GroupKey, RecordedAttempt
 from pricing.reconciliation.readers import STANDARD
 
 Cause: TypeAlias = Literal[
@@ -66,7 +66,7 @@ class DifferenceReason:
 class Correction:
     """What an attempt turned out to cost."""
 
-    attempt: Attempt
+    attempt: RecordedAttempt
     billed_nano: Nano
     day: date
 
@@ -83,7 +83,7 @@ class DifferenceFinding:
     corrections: list[Correction] = field(default_factory=list)
 
     def because(
-        self, cause: Cause, nano: Nano, note: str = "", attempts: Sequence[Attempt] = (), *, lines: bool = True
+        self, cause: Cause, nano: Nano, note: str = "", attempts: Sequence[RecordedAttempt] = (), *, lines: bool = True
     ) -> None:
         """Note a part of the difference."""
         if nano:
@@ -311,7 +311,9 @@ def _rest(finding: DifferenceFinding) -> None:
         finding.because("unexplained", rest, "recorded, and not billed")
 
 
-def _shares(attempts: Sequence[Attempt], weights: Sequence[Nano], billed: Nano, group: Group) -> Iterator[Correction]:
+def _shares(
+    attempts: Sequence[RecordedAttempt], weights: Sequence[Nano], billed: Nano, group: Group
+) -> Iterator[Correction]:
     """Each attempt's share of what all of them were billed; the shares add up."""
     total, spent, given = sum(weights), 0, 0
     for attempt, weight in zip(attempts, weights, strict=True):

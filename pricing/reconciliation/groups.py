@@ -33,7 +33,7 @@ class GroupKey(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
+class RecordedAttempt:
     """An attempt that may explain a difference; ``worst_nano`` is the most it can have cost."""
 
     attempt_id: str
@@ -76,9 +76,9 @@ class Group:
     recorded_requests: int = 0
     recorded: dict[str, int] = field(default_factory=lambda: dict.fromkeys(KINDS, 0))
     rate_version: str = ""
-    estimates: list[Attempt] = field(default_factory=list)
-    unanswered: list[Attempt] = field(default_factory=list)
-    crossing: list[Attempt] = field(default_factory=list)
+    estimates: list[RecordedAttempt] = field(default_factory=list)
+    unanswered: list[RecordedAttempt] = field(default_factory=list)
+    crossing: list[RecordedAttempt] = field(default_factory=list)
     """Attempts that were in flight when the group's last day ended."""
 
     @property
@@ -114,7 +114,7 @@ class Books:
     lines: int
     by_account: bool = False
     by_model: bool = True
-    arrivals: dict[GroupKey, list[Attempt]] = field(default_factory=dict)
+    arrivals: dict[GroupKey, list[RecordedAttempt]] = field(default_factory=dict)
     """Requests that began on the day before the first and ended on it."""
 
 
@@ -223,9 +223,9 @@ class Fold:
         return group
 
 
-def _attempt(row: Mapping[str, Any]) -> Attempt:
+def _attempt(row: Mapping[str, Any]) -> RecordedAttempt:
     names = ("attempt_id", "run_id", "operation", "priced", "cost_nano", "worst_nano")
-    return Attempt(*(row[name] for name in names))
+    return RecordedAttempt(*(row[name] for name in names))
 
 
 def spans_of(books: Books) -> Callable[[date], tuple[date, int]]:

@@ -73,7 +73,12 @@ def amount(number: float | None) -> str:
 
 
 def duration(microseconds: int | None) -> str:
-    """``<1 ms``, ``340 ms``, ``1.2 s``, ``2 min 5 s``, ``3 h 10 min``, ``2 d 4 h``."""
+    """A duration: ``<1 ms``, ``340 ms``, ``1.2 s``, ``2 min 5 s``, ``3 h 10 min``, ``2 d 4 h``; a dash for ``None``.
+
+    Example:
+        >>> duration(400), duration(1_200_000), duration(11_400_000_000)
+        ('<1 ms', '1.2 s', '3 h 10 min')
+    """
     if microseconds is None:
         return UNKNOWN
     if microseconds < _MILLISECOND:
@@ -93,7 +98,12 @@ _UNITS = ((_DAY, "d", _HOUR, "h"), (_HOUR, "h", _MINUTE, "min"), (_MINUTE, "min"
 
 
 def percent(share: float | None) -> str:
-    """``62 %``, ``0.4 %``; what is not nothing is never 0 %."""
+    """A share as a percentage: ``62 %``, ``0.4 %``, a dash for ``None``. A share above 0 is never shown as 0 %.
+
+    Example:
+        >>> percent(0.62), percent(0.004), percent(None)
+        ('62 %', '0.4 %', '–')
+    """
     if share is None:
         return UNKNOWN
     value = share * 100
@@ -108,7 +118,12 @@ def count(number: int | None) -> str:
 
 
 def plural(number: int, one: str, many: str | None = None) -> str:
-    """``1 turn``, ``3 turns``."""
+    """A number with its noun: ``1 turn``, ``3 turns``.
+
+    Example:
+        >>> plural(1, "turn"), plural(3_000, "turn"), plural(2, "reply", "replies")
+        ('1 turn', '3,000 turns', '2 replies')
+    """
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 

@@ -103,6 +103,11 @@ def month_bounds(month: str, zone: ZoneInfo) -> tuple[datetime, datetime]:
 
     Raises:
         UsageError: it is not a valid month.
+
+    Example:
+        >>> begins, ends = month_bounds("2026-11", ZoneInfo("Europe/Madrid"))
+        >>> begins.isoformat(), ends.isoformat()
+        ('2026-11-01T00:00:00+01:00', '2026-12-01T00:00:00+01:00')
     """
     try:
         begins = datetime.strptime(month, "%Y-%m").replace(tzinfo=zone)

@@ -151,7 +151,12 @@ class TokenCount:
 
 
 def count_tokens(text: str, *, framing: int = 0, media: Iterable[ImagePart | DocumentPart] = ()) -> TokenCount:
-    """Read a text for its tokens, and images and documents for their sizes. About 0.2 ms for 10 KB of text."""
+    """Read a text for its tokens, and images and documents for their sizes. About 0.2 ms for 10 KB of text.
+
+    Example:
+        >>> count_tokens("The invoice of March is paid.").weight
+        6.353
+    """
     data = _utf8(text)
     encoded = 0.0
     if _LONG_RUN in data.translate(_ENCODABLE):  # ten times as quick as to look for it with a pattern
@@ -160,7 +165,12 @@ def count_tokens(text: str, *, framing: int = 0, media: Iterable[ImagePart | Doc
 
 
 def estimate_tokens(text: str) -> int:
-    """Expected tokens of a text, for any model. About 0.2 ms for 10 KB."""
+    """Expected tokens of a text, for any model. About 0.2 ms for 10 KB.
+
+    Example:
+        >>> estimate_tokens("The invoice of March is paid."), estimate_tokens("")
+        (7, 0)
+    """
     return ceil(_weigh(text, _utf8(text)))
 
 

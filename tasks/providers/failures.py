@@ -94,9 +94,15 @@ _TLS: Mapping[str, str] = {
 
 
 def classify_exception(exc: BaseException) -> Failure:
-    """The class of a failed exchange; what is not the transport's doing is raised again, for it is a bug.
+    """The class of a failed exchange, by the phase of the transport that failed.
 
-    Nothing was sent in the phases ``pool`` and ``connect``; afterwards the provider may bill what we never got.
+    In the phases ``pool`` and ``connect`` nothing was sent; after them the provider may bill for a reply that never
+    came. An exception that is not the transport's is a bug and is raised again.
+
+    Example:
+        >>> failure = classify_exception(TimeoutError())
+        >>> failure.kind, failure.retry_same_target, failure.maybe_billed
+        ('timeout', True, True)
     """
     names = {cls.__name__ for link in _chain(exc) for cls in type(link).__mro__}
     for name, code in _TLS.items():

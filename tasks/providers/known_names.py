@@ -10,7 +10,12 @@ from tasks.providers import catalog
 
 
 def provider_names() -> list[str]:
-    """Every provider, sorted: the modules of the catalog."""
+    """The names of all providers, sorted: those of the modules in the catalog.
+
+    Example:
+        >>> provider_names()[:3]
+        ['anthropic', 'azure_openai', 'bedrock']
+    """
     return sorted(module.name for module in pkgutil.iter_modules(catalog.__path__))
 
 
@@ -19,6 +24,10 @@ def check_provider(provider: str) -> str:
 
     Raises:
         ConfigError: there is no provider of that name.
+
+    Example:
+        >>> check_provider("groq")
+        'groq'
     """
     names = provider_names()
     if provider not in names:

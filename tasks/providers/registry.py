@@ -42,7 +42,12 @@ def adapter_for(provider: str) -> Adapter:
 
 
 def price_list_of(provider: str) -> str | None:
-    """The id of a provider in the list prices; ``None`` where no list has its prices, or there is no such provider."""
+    """The id of a provider in the list prices; ``None`` where no list has its prices, or there is no such provider.
+
+    Example:
+        >>> price_list_of("azure_openai"), price_list_of("ollama")
+        ('openai', None)
+    """
     return spec_of(provider).price_list if provider in provider_names() else None
 
 

@@ -39,6 +39,11 @@ def strict_schema(definition: JSONObject) -> JSONObject:
 
     Every property is required and nothing else allowed; ``$defs`` stay; defaults go; constraints become part of the
     description; a ``$ref`` with neighbours, which the dialect does not know, is written out.
+
+    Example:
+        >>> strict = strict_schema({"type": "object", "properties": {"n": {"type": "integer", "minimum": 1}}})
+        >>> strict["properties"]["n"], strict["required"]
+        ({'type': 'integer', 'description': '(minimum: 1)'}, ['n'])
     """
     return _strict_object(_written_out(definition, definition), definition, frozenset())
 

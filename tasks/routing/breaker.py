@@ -36,8 +36,14 @@ _DOUBLINGS: Final = 40
 
 @dataclass(frozen=True, slots=True)
 class Quarantine:
-    """How long a target is left alone, in seconds: ``first`` × 2ⁿ up to ``cap``; ``long`` × 2ⁿ where waiting alone will
-    not help. A little less by lot, so that not everything is tried at the same moment.
+    """For how long a target is not used after it lost service, in seconds.
+
+    Args:
+        first: after its first failure; doubled with each further one.
+        cap: at most.
+        long: in place of ``first`` for failures that waiting alone does not end, such as a rejected key.
+
+    Each time is shortened at random, so that processes do not probe all targets at once.
     """
 
     first: float = 600.0
