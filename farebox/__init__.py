@@ -78,7 +78,7 @@ if not TYPE_CHECKING:
     def __getattr__(name: str) -> object:
         if name not in _PLACES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        from farebox.hidden import check_hidden
+        from farebox.hidden_packages import check_hidden
 
         check_hidden()
         from pricing.lazy_exports import lazy_exports

@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-from farebox.hidden import check_hidden
+from farebox.hidden_packages import check_hidden
 
 check_hidden()  # before the first import of what may be hidden: workers begin here
 

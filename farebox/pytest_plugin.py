@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="session")
 def farebox_prefect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Prefect with a home and a server of its own, which starts with the first flow or task that is called."""
-    from farebox.hidden import check_hidden
+    from farebox.hidden_packages import check_hidden
 
     check_hidden()
     from farebox.testing import prefect_apart

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Generic, Protocol, Self, TypeVar, overload
 from urllib.parse import urlsplit
 
 from farebox.config.settings import Settings, load_settings
-from farebox.garbage import collect_less
+from farebox.garbage_collection import collect_less
 from farebox.project import find_root, make_importable
 from pricing import ConfigError, Usage, now_us
 from pricing.db import Store, abandon, after_fork

@@ -13,8 +13,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, NoReturn
 
 from farebox.cli.app import COMMANDS, VERSION
-from farebox.garbage import collect_less
-from farebox.hidden import check_hidden
+from farebox.garbage_collection import collect_less
+from farebox.hidden_packages import check_hidden
 
 if TYPE_CHECKING:
     from pricing import FareboxError

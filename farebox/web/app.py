@@ -21,7 +21,6 @@ from farebox.runtime import Runtime
 from farebox.web.background_sync import BackgroundSync
 from farebox.web.batch_webhook import BatchWebhook, collector, webhook_secrets
 from farebox.web.errors import ErrorPages, json_response, wants_json
-from farebox.web.kept_views import KeptViews
 from farebox.web.pages import (
     approvals,
     automation,
@@ -40,6 +39,7 @@ from farebox.web.replica_state import shown_state
 from farebox.web.security import HostCheck, SecurityHeaders, TokenCheck
 from farebox.web.site import PERIODS, Site
 from farebox.web.view import PageRequest, PageRoute, View
+from farebox.web.view_cache import ViewCache
 from pricing import FareboxError, LedgerBusy, UsageError
 from pricing.reports import moment, page_environment
 
@@ -81,7 +81,7 @@ def web_app(runtime: Runtime, *, token: str = "", follow: bool = True) -> ASGIAp
     settings = runtime.settings.web
     site = Site(runtime, settings.path_prefix)
     templates = page_environment(_TEMPLATES)
-    views = KeptViews(partial(shown_state, runtime.replica))
+    views = ViewCache(partial(shown_state, runtime.replica))
     sync = BackgroundSync(runtime, settings.sync_seconds, views.refresh) if follow else None
     errors = ErrorPages(site, templates)
 
@@ -143,7 +143,7 @@ def _key(path: str, asked: PageRequest) -> tuple[str, ...]:
 class _Answers:
     """Answers requests for pages, each on a thread of its own: what they read takes its time."""
 
-    def __init__(self, site: Site, views: KeptViews, errors: ErrorPages) -> None:
+    def __init__(self, site: Site, views: ViewCache, errors: ErrorPages) -> None:
         self._site = site
         self._views = views
         self._errors = errors

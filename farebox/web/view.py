@@ -102,7 +102,7 @@ Raises:
 
 CachePolicy: TypeAlias = Literal["never", "unchanged", "stale"]
 """Whether a view may be shown again: never, since it reads more than the replica; while the replica is unchanged; or,
-because it reads much, while the next one is made (:mod:`farebox.web.kept_views`)."""
+because it reads much, while the next one is made (:mod:`farebox.web.view_cache`)."""
 
 
 def _nothing_near(_: View) -> list[tuple[PageRoute, PageRequest]]:

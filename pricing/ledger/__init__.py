@@ -31,7 +31,6 @@ if TYPE_CHECKING:
         passed_since,
     )
     from pricing.ledger.circuits import Circuit, Circuits
-    from pricing.ledger.costs_of_run import turn_costs
     from pricing.ledger.credits import Wallets
     from pricing.ledger.executions import taken_over
     from pricing.ledger.facts import (
@@ -65,6 +64,7 @@ if TYPE_CHECKING:
     from pricing.ledger.month_closes import MonthClose, MonthCloses, closed_already
     from pricing.ledger.pending_ends import PendingEnd, PendingEnds
     from pricing.ledger.rate_limits import MovingWindows, RateLimit, Use
+    from pricing.ledger.run_costs import turn_costs
     from pricing.ledger.statements import Statements
     from pricing.ledger.target_stats import CODED, TargetStats, complexities, observe, with_code
     from pricing.ledger.usage_events import MeteredValue, OutboxState, UsageEvent, UsageOutbox
@@ -187,7 +187,7 @@ if not TYPE_CHECKING:
             "ImportedRuns": "pricing.ledger.imported_runs",
             "ImportedUsage": "pricing.ledger.imported_runs",
             "closed_already": "pricing.ledger.month_closes",
-            "turn_costs": "pricing.ledger.costs_of_run",
+            "turn_costs": "pricing.ledger.run_costs",
             "expired_holds": "pricing.ledger.holds",
             "unsettled": "pricing.ledger.holds",
             "ApprovalDecision": "pricing.ledger.approvals",

@@ -35,7 +35,7 @@ class _Kept:
     """When somebody asked for it last, by the monotonic clock."""
 
 
-class KeptViews:
+class ViewCache:
     """The views of one site.
 
     Args:

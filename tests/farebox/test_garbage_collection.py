@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from farebox.garbage import collect_less
+from farebox.garbage_collection import collect_less
 
 
 @pytest.fixture(autouse=True)

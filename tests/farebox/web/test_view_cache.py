@@ -9,10 +9,10 @@ from starlette.testclient import TestClient
 
 from farebox.prefect.report_files import refresh_report_files, write_report_files
 from farebox.runtime import Runtime
-from farebox.web import kept_views, web_app
-from farebox.web.kept_views import KeptViews
+from farebox.web import view_cache, web_app
 from farebox.web.replica_state import ReplicaState, state_of
 from farebox.web.view import View
+from farebox.web.view_cache import ViewCache
 from pricing import format_money
 from pricing.reports import Page, run_report
 from pricing.usage import Usage
@@ -41,7 +41,7 @@ class Replica:
 
 def test_a_view_is_made_once_per_state_and_shown_while_the_next_is_made():
     replica = Replica()
-    views = KeptViews(replica.state)
+    views = ViewCache(replica.state)
     views.start()
     try:
         assert [views.view("a", replica.make, stale=True).data for _ in range(3)] == [0, 0, 0]
@@ -58,7 +58,7 @@ def test_a_view_is_made_once_per_state_and_shown_while_the_next_is_made():
 
 def test_a_view_that_must_be_right_is_made_by_the_request():
     replica = Replica()
-    views = KeptViews(replica.state)
+    views = ViewCache(replica.state)
     assert views.view("a", replica.make, stale=False).data == 0
     assert views.view("a", replica.make, stale=False).data == 0
     replica.number = 1
@@ -68,17 +68,17 @@ def test_a_view_that_must_be_right_is_made_by_the_request():
 
 def test_a_view_that_nobody_asked_for_in_a_while_is_not_shown_old(monkeypatch: pytest.MonkeyPatch):
     replica = Replica()
-    views = KeptViews(replica.state)
+    views = ViewCache(replica.state)
     views.view("a", replica.make, stale=True)
     replica.number = 1
     assert views.view("a", replica.make, stale=True).data == 0
-    monkeypatch.setattr(kept_views, "_RECENT_SECONDS", -1.0)
+    monkeypatch.setattr(view_cache, "_RECENT_SECONDS", -1.0)
     assert views.view("a", replica.make, stale=True).data == 1
 
 
 def test_a_refresh_makes_what_reads_much_and_a_fault_is_met_by_who_asks():
     replica = Replica()
-    views = KeptViews(replica.state)
+    views = ViewCache(replica.state)
     views.view("much", replica.make, stale=True)
     views.view("little", replica.make, stale=False)
     replica.number = 1
@@ -99,7 +99,7 @@ def test_a_refresh_makes_what_reads_much_and_a_fault_is_met_by_who_asks():
 
 def test_what_may_be_asked_for_next_is_made_once_and_followed_while_it_is_expected(monkeypatch: pytest.MonkeyPatch):
     replica = Replica()
-    views = KeptViews(replica.state)
+    views = ViewCache(replica.state)
     views.start()
     try:
         views.expect("next", replica.make)
@@ -107,7 +107,7 @@ def test_what_may_be_asked_for_next_is_made_once_and_followed_while_it_is_expect
         views.expect("next", replica.make)
         assert views.view("next", replica.make, stale=True).data == 0
         replica.number = 1
-        monkeypatch.setattr(kept_views, "_RECENT_SECONDS", -1.0)
+        monkeypatch.setattr(view_cache, "_RECENT_SECONDS", -1.0)
         views.refresh()
         assert replica.made == [0], "nobody has expected it for a while"
         monkeypatch.undo()
@@ -126,7 +126,7 @@ def test_links_of_a_page_that_reads_much_are_made_before_they_are_followed(
         books.answered(books.run(f"run-{automation}", automation=automation), f"t-{automation}", CENT)
     small.replica.sync()
     expected: list[tuple[str, ...]] = []
-    monkeypatch.setattr(KeptViews, "expect", lambda _, key, make: expected.append((*key, make().page.title)))
+    monkeypatch.setattr(ViewCache, "expect", lambda _, key, make: expected.append((*key, make().page.title)))
     with TestClient(web_app(small, follow=False), base_url="http://localhost") as client:
         client.get("/automations")
         assert ("/automations", "?=", "since=90d", "Automations") in expected
