@@ -39,7 +39,7 @@ class StepTask(Task[P, R]):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call it here."""
         self._note(args, kwargs)
-        return Task.__call__(self._patient(), *args, **kwargs)
+        return Task.__call__(self._without_timeout(), *args, **kwargs)
 
     def submit(self, *args: Any, **kwargs: Any) -> Any:
         """Have the flow's task runner call it."""
@@ -58,23 +58,23 @@ class StepTask(Task[P, R]):
             values = personal_values({**dict(zip(names, args, strict=False)), **kwargs})
             run_values.note(run.values_of, values)
 
-    def _patient(self) -> Task[Any, Any]:
+    def _without_timeout(self) -> Task[Any, Any]:
         """The task without its time-out in a run with a due time, which may wait for batches in it; a request that is
         asked live has the time that a turn has.
         """
         if self.timeout_seconds is None or current_run().due_at is None:
             return self
-        patient = copy.copy(self)
-        patient.timeout_seconds = None
-        return patient
+        untimed = copy.copy(self)
+        untimed.timeout_seconds = None
+        return untimed
 
     def _sent(self) -> Task[Any, Any]:
         """The task as the task runner gets it: threads find the run by themselves, other processes do not."""
-        run, flow, patient = current_run(), FlowRunContext.get(), self._patient()
+        run, flow, untimed = current_run(), FlowRunContext.get(), self._without_timeout()
         if not run.run_id or flow is None or isinstance(flow.task_runner, ThreadPoolTaskRunner):
-            return patient
+            return untimed
         known = tuple(dict.fromkeys((*run_values.of(run.values_of), *run.known)))
-        sent = copy.copy(patient)
+        sent = copy.copy(untimed)
         sent.fn = _in_run(self.fn, replace(run, known=known))
         return sent
 

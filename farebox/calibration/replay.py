@@ -107,9 +107,9 @@ def replay(
         verifier=subject.verifier,
     )
     lock = lock_of(decision.standings(outcomes), outcomes, terms, evidence)
-    strangers = sorted(outcomes.keys() - known.keys())
-    if strangers:
-        message = f"{sentence(subject.key, lock)} Nothing was written: {strangers[0][:60]} is not a target here."
+    unknown = sorted(outcomes.keys() - known.keys())
+    if unknown:
+        message = f"{sentence(subject.key, lock)} Nothing was written: {unknown[0][:60]} is not a target here."
     else:
         message = put_lock(runtime, subject.key, lock, replace=replace)
     if first not in {wanted, declared}:

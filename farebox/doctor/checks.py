@@ -90,8 +90,8 @@ def examine(root: Path) -> list[CheckFinding]:
         rest = CheckFinding("everything else", "skipped", "it needs targets that can be built")
         return [*findings, *check_prefect(), rest]
     try:
-        patient = CheckContext(settings, runtime)
-        return [*findings, *(finding for check in CHECKS for finding in check(patient)), *check_prefect()]
+        context = CheckContext(settings, runtime)
+        return [*findings, *(finding for check in CHECKS for finding in check(context)), *check_prefect()]
     finally:
         runtime.close()
 
@@ -122,26 +122,26 @@ def check_keys(settings: Settings) -> Iterator[CheckFinding]:
             yield CheckFinding(f"key of {name}", "ok", f"none, so the sandbox answers; tried {place.tried[0]} …")
 
 
-def check_fallback(patient: CheckContext) -> Iterator[CheckFinding]:
+def check_fallback(context: CheckContext) -> Iterator[CheckFinding]:
     """Whether a failure can be compensated by another target."""
-    targets = patient.runtime.router.targets
+    targets = context.runtime.router.targets
     domains, providers = {t.failure_domain for t in targets}, {t.provider for t in targets}
     findings = []
     for target in targets:
-        if prices(patient.runtime.rates, target) is None:
+        if prices(context.runtime.rates, target) is None:
             text = f"{target.name} has no known price: every run that could reach it is refused"
             findings.append(
                 CheckFinding("prices", "fail", text, "Give its model a [[rates]] table, or take the target out.")
             )
-    findings += [CheckFinding("fallback", "warn", text, advice) for text, advice in warnings_of(patient.runtime.router)]
+    findings += [CheckFinding("fallback", "warn", text, advice) for text, advice in warnings_of(context.runtime.router)]
     text = f"{len(targets)} targets, {len(domains)} failure domains, {len(providers)} providers, all priced"
     yield from findings or [CheckFinding("fallback", "ok", text)]
 
 
-def check_retirement(patient: CheckContext) -> Iterator[CheckFinding]:
+def check_retirement(context: CheckContext) -> Iterator[CheckFinding]:
     """Whether a model is about to be retired or is retired, from farebox.toml or its provider's announcement."""
-    today = datetime.now(patient.settings.zone).date()
-    for target in patient.settings.targets:
+    today = datetime.now(context.settings.zone).date()
+    for target in context.settings.targets:
         ends = target.end_of_life
         if ends is None or not ends.is_near(today):
             continue
@@ -152,26 +152,26 @@ def check_retirement(patient: CheckContext) -> Iterator[CheckFinding]:
         yield CheckFinding("retirement", state, ends.sentence(target.name, target.model, today), next_step)
 
 
-def check_model_ids(patient: CheckContext) -> Iterator[CheckFinding]:
+def check_model_ids(context: CheckContext) -> Iterator[CheckFinding]:
     """Whether a model's id is one that price lists use and Bedrock refuses."""
-    for target in patient.settings.targets:
+    for target in context.settings.targets:
         if target.provider == "bedrock" and (called := callable_id(target.model)) != target.model:
             text = f"{target.name}: Bedrock has no model {target.model!r}; that is its name in price lists"
             yield CheckFinding("model", "fail", text, f'Write model = "{called}" in farebox.toml.')
 
 
-def check_hosts(patient: CheckContext) -> Iterator[CheckFinding]:
+def check_hosts(context: CheckContext) -> Iterator[CheckFinding]:
     """Whether every real target's host takes a connection."""
-    if not patient.hosts:
+    if not context.hosts:
         yield CheckFinding("network", "ok", "no target has a key: the sandbox answers on this machine, no host is used")
-    for host in patient.hosts:
+    for host in context.hosts:
         if host.fault is None:
             yield CheckFinding("network", "ok", f"{host.address} takes connections")
         else:
             next_step = "Check the network, the firewall and the target's base_url."
             yield CheckFinding("network", "fail", f"{host.address} cannot be reached ({host.fault})", next_step)
-    if url := patient.settings.sandbox.url:
-        sandbox = reach(url, timeout=patient.timeout)
+    if url := context.settings.sandbox.url:
+        sandbox = reach(url, timeout=context.timeout)
         if sandbox.fault is not None:
             text = f"the sandbox at {sandbox.address} cannot be reached ({sandbox.fault})"
             yield CheckFinding(
@@ -179,9 +179,9 @@ def check_hosts(patient: CheckContext) -> Iterator[CheckFinding]:
             )
 
 
-def check_clock(patient: CheckContext) -> Iterator[CheckFinding]:
+def check_clock(context: CheckContext) -> Iterator[CheckFinding]:
     """Whether our clock agrees with the hosts' clocks: budget resets and request signatures depend on it."""
-    offsets = [host.ahead for host in patient.hosts if host.ahead is not None]
+    offsets = [host.ahead for host in context.hosts if host.ahead is not None]
     if not offsets:
         yield CheckFinding("clock", "skipped", "no host was reached that sends its time")
         return
@@ -191,9 +191,9 @@ def check_clock(patient: CheckContext) -> Iterator[CheckFinding]:
     yield CheckFinding("clock", state, text, "" if state == "ok" else "Let the system keep its time (NTP).")
 
 
-def check_lease_clock(patient: CheckContext) -> Iterator[CheckFinding]:
+def check_lease_clock(context: CheckContext) -> Iterator[CheckFinding]:
     """Whether our clock agrees with the ledger's server, and so with other machines: leases depend on it."""
-    store, lease = patient.runtime.ledger.store, patient.settings.holds.lease_seconds
+    store, lease = context.runtime.ledger.store, context.settings.holds.lease_seconds
     if store.is_sqlite:
         return
     try:
@@ -211,9 +211,9 @@ def check_lease_clock(patient: CheckContext) -> Iterator[CheckFinding]:
         yield CheckFinding("lease clock", "warn", text, step)
 
 
-def check_folder(patient: CheckContext) -> Iterator[CheckFinding]:
+def check_folder(context: CheckContext) -> Iterator[CheckFinding]:
     """Whether the data folder is writable and has enough disk space."""
-    home = patient.runtime.home
+    home = context.runtime.home
     try:
         home.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=home):
@@ -229,9 +229,9 @@ def check_folder(patient: CheckContext) -> Iterator[CheckFinding]:
     )
 
 
-def check_ledger(patient: CheckContext) -> Iterator[CheckFinding]:
+def check_ledger(context: CheckContext) -> Iterator[CheckFinding]:
     """Whether the ledger opens, is intact, and has no pending settlements."""
-    store = patient.runtime.ledger.store
+    store = context.runtime.ledger.store
     if store.is_sqlite and not Path(store.place).exists():
         yield CheckFinding("ledger", "ok", f"{store.place} does not exist yet: the first run creates it")
         return
@@ -252,7 +252,7 @@ def check_ledger(patient: CheckContext) -> Iterator[CheckFinding]:
     if dead := [*leases.dead, *leases.not_resumed]:
         text = f"{len(dead)} held by processes that went away"
         yield CheckFinding("holds", "warn", text, "The next run settles them; nothing is lost.")
-    if (pending := patient.runtime.ledger.pending) and (ends := pending.all()):
+    if (pending := context.runtime.ledger.pending) and (ends := pending.all()):
         text = f"{plural(len(ends), 'run')} ended while the ledger could not be written"
         yield CheckFinding("holds", "warn", text, "The next run on this machine settles them; nothing is lost.")
     for hold in stuck:
@@ -261,9 +261,9 @@ def check_ledger(patient: CheckContext) -> Iterator[CheckFinding]:
         yield CheckFinding("holds", "fail", text, step)
 
 
-def check_usage(patient: CheckContext) -> Iterator[CheckFinding]:
+def check_usage(context: CheckContext) -> Iterator[CheckFinding]:
     """Whether a target recently reported token counts that its requests cannot have."""
-    ledger, targets = patient.runtime.ledger, patient.runtime.router.targets
+    ledger, targets = context.runtime.ledger, context.runtime.router.targets
     if ledger.store.is_sqlite and not Path(ledger.store.place).exists():
         return
     try:
@@ -279,11 +279,11 @@ def check_usage(patient: CheckContext) -> Iterator[CheckFinding]:
         yield CheckFinding("usage", "ok", "the token counts of all targets are plausible")
 
 
-def check_replica(patient: CheckContext) -> Iterator[CheckFinding]:
+def check_replica(context: CheckContext) -> Iterator[CheckFinding]:
     """Whether the replica can be read, matches the ledger, and how far it is behind."""
     import duckdb
 
-    replica, store = patient.runtime.replica, patient.runtime.ledger.store
+    replica, store = context.runtime.replica, context.runtime.ledger.store
     if not replica.path.exists() or (store.is_sqlite and not Path(store.place).exists()):
         yield CheckFinding("replica", "ok", f"{replica.path} does not exist yet: the first report creates it")
         return
@@ -299,17 +299,17 @@ def check_replica(patient: CheckContext) -> Iterator[CheckFinding]:
         yield _about_replica(found)
 
 
-def check_archive(patient: CheckContext) -> Iterator[CheckFinding]:
+def check_archive(context: CheckContext) -> Iterator[CheckFinding]:
     """Whether the archive matches the ledger, if this machine stores it."""
     import duckdb
 
-    archive, store = patient.runtime.archive, patient.runtime.ledger.store
+    archive, store = context.runtime.archive, context.runtime.ledger.store
     try:
         segments = [] if store.is_sqlite and not Path(store.place).exists() else archive.segments()
         text = f"{plural(len(segments), 'segment')} in {archive.folder}"
         if not segments:
             yield CheckFinding("archive", "ok", "nothing is archived: every run is in the ledger")
-        elif not patient.settings.replica.after_runs and not archive.folder.exists():
+        elif not context.settings.replica.after_runs and not archive.folder.exists():
             yield CheckFinding("archive", "skipped", f"{text}, which another machine has (replica.after_runs is false)")
         else:
             with duckdb.connect(":memory:") as duck:
@@ -324,9 +324,9 @@ def check_archive(patient: CheckContext) -> Iterator[CheckFinding]:
         yield CheckFinding("archive", "warn", text, "`farebox archive` finishes it.")
 
 
-def check_content(patient: CheckContext) -> Iterator[CheckFinding]:
+def check_content(context: CheckContext) -> Iterator[CheckFinding]:
     """Which prompts and answers are stored, where, and how long."""
-    settings, captures = patient.settings.content, patient.runtime.captures
+    settings, captures = context.settings.content, context.runtime.captures
     try:
         turns = sum(kept.turns for kept in captures.kept())
     except FareboxError as error:
@@ -344,9 +344,9 @@ def check_content(patient: CheckContext) -> Iterator[CheckFinding]:
         yield CheckFinding("content", "ok", "no prompt and no answer is kept ([content] keep is empty)")
 
 
-def check_rates(patient: CheckContext) -> Iterator[CheckFinding]:
+def check_rates(context: CheckContext) -> Iterator[CheckFinding]:
     """Which prices are used, and their age: by the newest date in them, not by installation."""
-    rates, own = patient.runtime.rates, f"{len(patient.settings.rates)} own"
+    rates, own = context.runtime.rates, f"{len(context.settings.rates)} own"
     today = datetime.now(UTC).date()
     newest = rates.newest_date(today)
     if newest is None:
@@ -356,9 +356,9 @@ def check_rates(patient: CheckContext) -> Iterator[CheckFinding]:
     text = f"{rates.version}, newest price of {newest} ({days} days ago), {own}"
     if days <= _OLD_PRICES_DAYS:
         yield CheckFinding("rates", "ok", text)
-    elif (looked := PriceLists(patient.runtime.home / "prices").newest_on()) and _recent(looked, today):
+    elif (looked := PriceLists(context.runtime.home / "prices").newest_on()) and _recent(looked, today):
         yield CheckFinding("rates", "ok", f"{text}; no newer list was published by {looked}")
-    elif any(not target.stand_in for target in patient.runtime.router.targets):
+    elif any(not target.stand_in for target in context.runtime.router.targets):
         yield CheckFinding("rates", "warn", text, _NEWER_PRICES)
     else:  # no bill uses them
         yield CheckFinding("rates", "ok", text, _NEWER_PRICES)
@@ -368,10 +368,10 @@ def _recent(looked: date, today: date) -> bool:
     return (today - looked).days <= _OLD_PRICES_DAYS
 
 
-def check_time_zone(patient: CheckContext) -> Iterator[CheckFinding]:
+def check_time_zone(context: CheckContext) -> Iterator[CheckFinding]:
     """The time zone in which days begin."""
-    here = datetime.now(patient.settings.zone)
-    text = f"{patient.settings.timezone}: days of budgets begin at midnight there; it is {here:%H:%M} now"
+    here = datetime.now(context.settings.zone)
+    text = f"{context.settings.timezone}: days of budgets begin at midnight there; it is {here:%H:%M} now"
     yield CheckFinding("time zone", "ok", text)
 
 

@@ -17,7 +17,7 @@ from tasks.providers.messages import JSONObject, ModelRequest, media_of
 Medium: TypeAlias = Literal["image data", "image URL", "document data", "document URL"]
 
 
-class Crowd(NamedTuple):
+class EdgeLimit(NamedTuple):
     """Above ``images`` in a request, each has at most ``edge`` pixels a side."""
 
     images: int
@@ -46,7 +46,7 @@ class MediaRules:
         pixels: of one image, likewise.
         whole: bytes of a request as it is sent, its data in base64; likewise.
         image_types: the media types of images that are taken; empty for all that parts can have.
-        crowd: above so many images in a request, none may have an edge longer than so many pixels.
+        many_images: above so many images in a request, none may have an edge longer than so many pixels.
         narrow: what holds instead for models with a window of fewer tokens than so many.
     """
 
@@ -58,7 +58,7 @@ class MediaRules:
     pixels: int = 0
     whole: int = 0
     image_types: frozenset[str] = frozenset()
-    crowd: Crowd | None = None
+    many_images: EdgeLimit | None = None
     narrow: Narrow | None = None
 
     def at(self, window: int | None) -> MediaRules:
@@ -76,14 +76,14 @@ class MediaRules:
             ['5 images a request', '8,000 pixels an edge']
         """
         rules = self.at(window)
-        crowd = rules.crowd or Crowd(0, 0)
+        many_images = rules.many_images or EdgeLimit(0, 0)
         types = ", ".join(sorted(rules.image_types))
         found = [f"{most:,} {kind}s a request" for kind, most in sorted(rules.most.items())]
         found += [f"{most:,} bytes of {kind} data" for kind, most in sorted(rules.largest.items())]
         others = {
             f"{rules.edge:,} pixels an edge": rules.edge,
             f"{rules.pixels:,} pixels an image": rules.pixels,
-            f"{crowd.edge:,} pixels an edge above {crowd.images} images": crowd.edge,
+            f"{many_images.edge:,} pixels an edge above {many_images.images} images": many_images.edge,
             f"{rules.pages:,} pages a document": rules.pages,
             f"{rules.whole:,} bytes a request": rules.whole,
             f"images as {types} only": types,
@@ -193,11 +193,11 @@ def _refused_size(rules: MediaRules, image: ImagePart) -> str | None:
 
 def _crowded(rules: MediaRules, parts: Sequence[ImagePart | DocumentPart]) -> str | None:
     images = [part for part in parts if isinstance(part, ImagePart)]
-    if rules.crowd is None or len(images) <= rules.crowd.images:
+    if rules.many_images is None or len(images) <= rules.many_images.images:
         return None
     sizes = (MediaSize.of(image).size for image in images if image.data)
-    if any(size is not None and max(size) > rules.crowd.edge for size in sizes):
-        return f"takes more than {rules.crowd.images} images only of at most {rules.crowd.edge:,} pixels a side"
+    if any(size is not None and max(size) > rules.many_images.edge for size in sizes):
+        return f"takes more than {rules.many_images.images} images only of at most {rules.many_images.edge:,} pixels a side"
     return None
 
 

@@ -112,8 +112,8 @@ class _Asked(NamedTuple):
     @property
     def level(self) -> TargetSLO:
         """By the tier that is wanted."""
-        patient = self.service_tier in {"flex", "batch"} and self.seconds is None
-        return TargetSLO.of(self.wanted, self.quality, inf if patient else self.seconds)
+        waits = self.service_tier in {"flex", "batch"} and self.seconds is None
+        return TargetSLO.of(self.wanted, self.quality, inf if waits else self.seconds)
 
 
 class Router:

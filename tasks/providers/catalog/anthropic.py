@@ -5,7 +5,7 @@ from __future__ import annotations
 from tasks.providers.anthropic import AnthropicAdapter
 from tasks.providers.batch_rules import BatchRules
 from tasks.providers.failure_rules import ANTHROPIC_OVERFLOW, FailureRules, codes, texts
-from tasks.providers.media import Crowd, MediaRules, Narrow
+from tasks.providers.media import EdgeLimit, MediaRules, Narrow
 from tasks.providers.options import ALL_OPTIONS
 from tasks.providers.prompt_caches import CACHED_CLAUDE
 from tasks.providers.spec import CredentialRule, ProviderFeatures, ProviderSpec
@@ -58,7 +58,7 @@ SPEC = ProviderSpec(
             edge=8_000,
             pages=600,
             whole=32_000_000,
-            crowd=Crowd(images=20, edge=2_000),
+            many_images=EdgeLimit(images=20, edge=2_000),
             narrow=Narrow(below=1_000_000, most={"image": 100}, pages=100),
         ),
         service_tiers={"standard": "standard_only", "priority": "auto"},
