@@ -135,11 +135,11 @@ class Agent:
 
     @property
     def specs(self) -> list[Tool]:
-        """Its tools as a model sees them, those of sources as they were listed last."""
+        """The tools in the form that a model receives; those of sources as they were last listed."""
         return [tool.spec for tool in (*self._tools.values(), *self._listed.values())]
 
     async def tools_in(self, place: StepContext) -> Mapping[str, AgentTool]:
-        """Its tools by name in the run that a step is in, those of its sources included.
+        """The tools by name in the run of a step, including those of sources.
 
         Raises:
             NoToolServer: a source cannot be reached.
@@ -157,17 +157,17 @@ class Agent:
         return found
 
     def _engine(self) -> Engine:
-        """What takes its turns."""
+        """The engine that takes the agent's turns."""
         if self._given_engine is None:
             raise TypeError("an agent needs an engine; farebox.Agent has the project's")
         return self._given_engine()
 
     def run(self, *, returns: type[T] = str, **values: object) -> T:  # type: ignore[assignment]
-        """Its answer, for a caller that is not async. Other keywords are values of its prompt."""
+        """Run the agent and return its answer. Other keywords are values of its prompt."""
         return self._engine().loop.run(self._run(returns, values))
 
     async def aio(self, *, returns: type[T] = str, **values: object) -> T:  # type: ignore[assignment]
-        """Its answer, for an async caller."""
+        """Run the agent in async code and return its answer."""
         return await self._engine().loop.await_(self._run(returns, values))
 
     async def _run(self, returns: type[T], values: dict[str, object]) -> T:
@@ -207,9 +207,8 @@ class Agent:
         return await self._conclude(place, prompt, messages, returns)
 
     async def _conclude(self, place: StepContext, prompt: Prompt, messages: Sequence[Message], returns: type[T]) -> T:
-        """The answer in its type, from the case and what the tools found.
-
-        It is asked without tools: many providers do not take them together with a schema.
+        """Ask for the answer in its type, from the conversation so far. The request offers no tools, since many
+        providers do not take them together with a schema.
         """
         place.count_turn()
         answer = await self._engine().turn(place, self._conclusion(place, prompt, messages, returns))
@@ -225,16 +224,15 @@ class Agent:
         return replace(asked, service_tier=self.service_tier or asked.service_tier)
 
     def _left(self, place: StepContext) -> Allowance:
-        """What the run has left; it may wait for the ledger."""
+        """The remaining allowance of the run; it may wait for the ledger."""
         raise TypeError(f"only farebox.Agent knows what the run of {place.step.operation!r} has left")
 
     async def exchange(
         self, place: StepContext, reply: ModelReply, ends: float, tools: Mapping[str, AgentTool]
     ) -> list[Message]:
-        """The reply and the results of its calls, as the conversation goes on.
-
-        Of calls beyond a limit only the first is kept, and its result says how many there were: 3,000 refusals would
-        be paid as input of each later turn. What a model thought behind it goes with the calls that it led to.
+        """The reply and the results of its tool calls, as messages for the next turn. Of the calls beyond a limit only
+        the first is kept, with the number of those left out: each further turn would pay for thousands of refusals.
+        Reasoning state stays with the calls that it led to.
         """
         asked = reply.tool_calls
         in_step = max(0, self.calls_per_step - place.tool_calls)
@@ -255,7 +253,7 @@ class Agent:
         return [Message("assistant", kept), Message("tool", tuple(results))]
 
     async def _call_until(self, call: ToolCallPart, ends: float, tools: Mapping[str, AgentTool]) -> ToolResultPart:
-        """What a tool says to a call, or that the turn's time was up before it was over."""
+        """The result of a tool call, or a message that the turn's time was up first."""
         left = ends - time.monotonic()
         if left <= 0:
             message = "Not called: the time for this turn is up. Ask for less, or answer with what you have."
@@ -299,13 +297,13 @@ class Agent:
 
 
 class _Made:
-    """The call of a tool, once it is made: to keep the model's message if it returns nothing."""
+    """Holds the record of a tool call once it is made, so that a message for the model can replace its result."""
 
     def __init__(self) -> None:
         self.call: ToolCall | None = None
 
     def note(self, call: ToolCall) -> None:
-        """Note that it is made."""
+        """Store the record of the call."""
         self.call = call
 
     async def keep_message(self, text: str) -> None:
@@ -316,7 +314,7 @@ class _Made:
 
 @dataclass(frozen=True, slots=True)
 class _BoundTool:
-    """A function as a model sees it, and as it is called."""
+    """A function with the tool description that a model receives."""
 
     name: str
     function: Callable[..., Any]
@@ -351,8 +349,8 @@ class _BoundTool:
         engine: Engine | None = None,
         note: Callable[[ToolCall], None] = lambda _: None,
     ) -> ToolOutcome:
-        """What it gives back, in the run that is under way; what it gave back before, if the run is continued. Plain
-        functions run on threads. Without an engine nothing is kept.
+        """Call the tool in the current run, or replay its stored outcome in a continued run. Plain functions run on
+        threads; without an engine nothing is stored.
 
         Raises:
             ToolInterrupted: it was under way when a process of the run ended, and somebody has to decide.
@@ -393,7 +391,7 @@ def _check_sources(sources: Sequence[ToolSource]) -> None:
 
 
 def _result(value: object, tool: str) -> Any:
-    """What a tool returned, as it can be given to a model."""
+    """A tool's return value in a form that can be sent to a model."""
     if isinstance(value, str):
         return value[:_LONGEST_READ]
     if isinstance(value, TextPart | ImagePart | DocumentPart):
@@ -416,7 +414,7 @@ def _result(value: object, tool: str) -> Any:
 
 
 def _quoted(result: ToolResultPart) -> list[TextPart | ImagePart | DocumentPart]:
-    """A result inside a user's message."""
+    """A tool result as parts of a user's message."""
     value = result.text if isinstance(result.value, tuple) else result.value
     spelled = value if isinstance(value, str) else Spelled(value, _shortened)
     return [TextPart.of(["\n<tool_result>", spelled, "</tool_result>"]), *result.media]

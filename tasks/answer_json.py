@@ -46,7 +46,9 @@ def json_of(text: str) -> str:
 
 
 def _last_value(text: str) -> str | None:
-    """The last complete object outside of thoughts; None where none is, or where something after it is cut off."""
+    """The last complete JSON object outside of reasoning text; ``None`` where there is none, or where a later one is
+    cut off.
+    """
     found: str | None = None
     at, work, faults = 0, _WORK * len(text), 0
     while (sign := _SIGN.search(text, at)) is not None:
@@ -85,14 +87,13 @@ def _decoded(text: str, start: int) -> tuple[Any, int]:
 
 
 def _matters(value: Any) -> bool:
-    """Whether a value can be meant as an answer: an object, or a list of some. A footnote's ``[1]`` cannot."""
+    """Whether a value can be an answer: an object or a list of objects. A footnote's ``[1]`` cannot."""
     return isinstance(value, dict) or (isinstance(value, list) and any(isinstance(item, dict) for item in value))
 
 
 def _closing(text: str, start: int) -> int | None:
-    """Where an object that is not valid JSON ends, by its brackets; at the latest where thoughts end.
-
-    None if it never does: it is cut off, and nothing inside it is an answer.
+    """The end of an object that is not valid JSON, by its brackets; at the latest the end of the reasoning text.
+    ``None`` if it is cut off; nothing inside it is an answer then.
     """
     depth, at = 0, start
     while (found := _INSIDE.search(text, at)) is not None:

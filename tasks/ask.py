@@ -55,7 +55,7 @@ class Ask:
     @overload
     def __call__(self, *, prompt: str, system: str = ..., returns: type[T] = ..., **values: object) -> T: ...
     def __call__(self, *template: Any, **values: Any) -> Any:  # type: ignore[misc]
-        """The answer, for a caller that is not async."""
+        """Take one turn and return the answer."""
         returns = values.pop("returns", str)
         return self._engine().loop.run(self._ask(_prompt(template, values), returns, values))
 
@@ -64,7 +64,7 @@ class Ask:
     @overload
     async def aio(self, *, prompt: str, system: str = ..., returns: type[T] = ..., **values: object) -> T: ...
     async def aio(self, *template: Any, **values: Any) -> Any:  # type: ignore[misc]
-        """The answer, for an async caller."""
+        """Take one turn in async code and return the answer."""
         returns = values.pop("returns", str)
         return await self._engine().loop.await_(self._ask(_prompt(template, values), returns, values))
 
@@ -73,7 +73,8 @@ class Ask:
     @overload
     def stream(self, *, prompt: str, system: str = ..., **values: object) -> Iterator[str]: ...
     def stream(self, *template: Any, **values: Any) -> Iterator[str]:  # type: ignore[misc]
-        """The text of an answer piece by piece, as it arrives; leaving off early cancels the rest.
+        """Yield the text of an answer as it arrives; closing the iterator cancels the rest. Each piece has passed the
+        output guards. Before the first piece an attempt may fall back; after it a failure raises ``TurnFailed``.
 
         Each piece has passed the output guards. Before the first one an attempt may fall back as always; after it a
         failure is a ``TurnFailed``.
@@ -99,7 +100,7 @@ class Ask:
     @overload
     def aio_stream(self, *, prompt: str, system: str = ..., **values: object) -> AsyncIterator[str]: ...
     async def aio_stream(self, *template: Any, **values: Any) -> AsyncIterator[str]:  # type: ignore[misc]
-        """The same, for an async caller."""
+        """Yield the text of an answer in async code, as :meth:`stream` does."""
         loop, pieces = asyncio.get_running_loop(), asyncio.Queue[str | None]()
 
         def hand_over(piece: str | None) -> None:
@@ -142,7 +143,8 @@ class Ask:
 
 
 def _prompt(template: tuple[object, ...], values: dict[str, object]) -> str | InlinePrompt:
-    """What is asked with: the name of a template, or else what ``prompt`` and ``system`` say, taken out of the values.
+    """The prompt of a call: a template's name, or else an inline prompt of the keywords ``prompt`` and ``system``,
+    which are taken out of the values. Beside a template's name these are values like any others.
 
     Beside a template's name these are values like any others.
 
@@ -161,7 +163,7 @@ def _prompt(template: tuple[object, ...], values: dict[str, object]) -> str | In
 
 
 async def _then(work: Coroutine[Any, Any, T], end: Callable[[], None]) -> T:
-    """The work's result; ``end`` is called when it is over, however it ended."""
+    """The result of ``work``; ``end`` is called when it is over, however it ended."""
     try:
         return await work
     finally:

@@ -76,7 +76,7 @@ class Step:
 
 
 def check_reasoning(reasoning: object, whose: str) -> None:
-    """See that a setting for reasoning is one.
+    """Check a reasoning setting.
 
     Raises:
         PlanError: it is not.
@@ -89,7 +89,7 @@ def check_reasoning(reasoning: object, whose: str) -> None:
 
 
 def check_service_tier(service_tier: object, whose: str) -> None:
-    """See that a service tier can be asked for.
+    """Check that a service tier can be requested.
 
     Raises:
         PlanError: it cannot.
@@ -129,12 +129,12 @@ class StepContext:
         return self.run.run_id
 
     def note(self, turn: TurnRecord) -> None:
-        """Note a turn that is over, where the call is kept."""
+        """Record a completed turn, where the step keeps calls."""
         if self.keep is not None:
             self._noted.append(turn)
 
     def ended(self, arguments: Mapping[str, object], returned: object = None, *, failed: bool = False) -> None:
-        """Keep the call, where that is declared. Whatever goes wrong with that, the step goes on."""
+        """Record the call, where the step keeps calls. Failures of recording do not fail the step."""
         if self.keep is None or not self._noted:
             return
         last = self._noted[-1].turn.outcome
@@ -166,7 +166,7 @@ _MOST_RETRIED = 1_000
 
 
 def task_run_with_retries() -> str | None:
-    """The id of Prefect's task run that we are in, where it may be retried."""
+    """The id of the current Prefect task run if it may be retried, else ``None``."""
     if "prefect.context" not in sys.modules:
         return None
     from prefect.context import TaskRunContext
@@ -176,7 +176,7 @@ def task_run_with_retries() -> str | None:
 
 
 class _Current(NamedTuple):
-    """Where the code is: the run, the step of it, and who notes the turns of pinned steps."""
+    """The current run, its current step, and the list that collects turn ids of pinned steps."""
 
     run: RunContext
     step: StepContext | None = None
@@ -188,15 +188,14 @@ _CURRENT: ContextVar[_Current] = ContextVar("farebox_current", default=_NOWHERE)
 
 
 def current_run() -> RunContext:
-    """The run that the code is in; without a ``run_id`` before one is admitted, and outside of one."""
+    """The current run; its ``run_id`` is empty before one is admitted and outside of one."""
     return _CURRENT.get().run
 
 
 @contextmanager
 def use_run(run: RunContext, turn_ids: list[str] | None = None) -> Iterator[RunContext]:
-    """Be in a run for a block: in a thread or a process of your own, with the ``current_run()`` of who began it.
-
-    ``turn_ids`` gets the ids of the turns that its pinned steps take.
+    """Make ``run`` the current run for the block, in a thread or process of your own: pass the ``current_run()`` of the
+    code that started it. ``turn_ids`` collects the ids of turns that pinned steps take.
     """
     current = _CURRENT.get()
     with _use(_Current(run, current.step, turn_ids if turn_ids is not None else current.turn_ids)):
@@ -207,8 +206,8 @@ def use_run(run: RunContext, turn_ids: list[str] | None = None) -> Iterator[RunC
 def inside(
     step: Step, arguments: Mapping[str, object] | None = None, *, run: RunContext | None = None
 ) -> Iterator[StepContext]:
-    """One call of a step with ``arguments`` by name, in ``run`` or else in the run that the code is in. Outside of an
-    automation its run is found, or opened, with its first turn.
+    """Run a block as one call of a step, with ``arguments`` by name, in ``run`` or else in the current run. Outside of
+    an automation the run is found, or opened, with the first turn.
     """
     current = _CURRENT.get()
     here = run or current.run
@@ -234,7 +233,7 @@ def inside(
 
 @contextmanager
 def _use(current: _Current) -> Iterator[None]:
-    """The one place where the code's place is set."""
+    """Set the current run and step for the block; nothing else sets them."""
     token = _CURRENT.set(current)
     try:
         yield
@@ -243,12 +242,12 @@ def _use(current: _Current) -> Iterator[None]:
 
 
 def around() -> StepContext | None:
-    """The step that is running; ``None`` outside a step."""
+    """The current step; ``None`` outside a step."""
     return _CURRENT.get().step
 
 
 def current_step() -> StepContext:
-    """The step that is running.
+    """The current step.
 
     Raises:
         NoRun: no step is running.
@@ -275,18 +274,18 @@ def _rebuilt(given: RunContext) -> RunContext:
 
 
 class Completable(Protocol):
-    """What is begun inside a block and completed when that ends."""
+    """Something that is begun inside a block and completed at its end."""
 
     def end(self, error: BaseException | None = None) -> None:
-        """Complete it, if that is not done yet."""
+        """Complete it, unless that is done."""
 
 
 _OPEN: ContextVar[list[Completable] | None] = ContextVar("farebox_open", default=None)
 
 
 def leave_open(begun: Completable) -> None:
-    """Have it completed when the innermost :func:`completed_at_end` ends. Where there is none (the process of a task
-    runner, outside any step), the settlement of the run does it, at what was set aside.
+    """Complete ``one`` when the innermost :func:`completed_at_end` ends. Without such a block (in the process of a task
+    runner, outside any step), the settlement of the run completes it at the amount set aside.
     """
     if (around := _OPEN.get()) is not None:
         around.append(begun)
@@ -294,7 +293,7 @@ def leave_open(begun: Completable) -> None:
 
 @contextmanager
 def completed_at_end() -> Iterator[None]:
-    """Complete, at the end of the block, what was begun inside it and left open."""
+    """Complete, at the end of the block, what was begun inside it and is still open."""
     opened: list[Completable] = []
     token = _OPEN.set(opened)
     failed: BaseException | None = None
@@ -310,7 +309,7 @@ def completed_at_end() -> Iterator[None]:
 
 
 def paying_run(operation: str) -> RunContext:
-    """The run that a cost of this operation is of; its execution is ``None`` where the ledger has to be asked.
+    """The run that pays for a cost of this operation; its execution is ``None`` where the ledger has to be asked.
 
     Raises:
         NoRun: outside a flow run.
@@ -325,10 +324,10 @@ def paying_run(operation: str) -> RunContext:
 
 
 class OutsideRuns(Protocol):
-    """Finds the run of a step that no automation of this process is around, or opens one for it."""
+    """Finds or opens the run of a step that is called outside of an automation of this process."""
 
     def joined(self, here: StepContext) -> bool:
-        """Give the step its run if that is under way here; quick, and false if it has to be looked for."""
+        """Give the step its run if this process knows it; ``False`` if it has to be looked up. It does not block."""
 
     def join(self, here: StepContext) -> None:
         """Give the step its run, found in the ledger or opened as an ad-hoc run.

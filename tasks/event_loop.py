@@ -31,7 +31,7 @@ class LoopThread:
         return asyncio.run_coroutine_threadsafe(work, self._running())
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run ``work`` to its end, for a caller that is not async. An interrupt of the caller cancels it."""
+        """Run ``work`` to its end from synchronous code. An interrupt of the caller cancels it."""
         future = self.submit(work)
         try:
             return future.result()
@@ -42,19 +42,19 @@ class LoopThread:
             raise
 
     async def await_(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run ``work`` to its end, for a caller on any loop."""
+        """Run ``work`` to its end from a coroutine on any loop."""
         return await asyncio.wrap_future(self.submit(work))
 
     @property
     def is_here(self) -> bool:
-        """Whether the code runs on it: then it may not wait for it."""
+        """Whether the caller runs on this loop, where it must not wait for it."""
         try:
             return asyncio.get_running_loop() is self._loop
         except RuntimeError:
             return False
 
     def stop(self) -> None:
-        """End the loop once what runs on it has been cancelled."""
+        """Cancel everything on the loop, then end it."""
         with self._starting:
             loop, self._loop = self._loop, None
         if loop is not None:

@@ -29,7 +29,7 @@ def _own_finder() -> Finder:
 
 
 def _mask() -> Callable[[str], str]:
-    """A text without what is known here of persons, without personal data and keys."""
+    """A function that masks personal data, known personal values and keys in a text."""
     from guardrails import Scrubber
 
     finder = EXCEPTION_FINDER.get(_own_finder)()

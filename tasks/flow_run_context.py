@@ -33,7 +33,7 @@ V = TypeVar("V")
 
 
 def rebuilt_context() -> RunContext | None:
-    """The flow run that Prefect says we are in, with what its parameters tell of persons; ``None`` outside of one.
+    """The context of the current Prefect flow run, with the personal values of its parameters; ``None`` outside of one.
 
     Raises:
         FareboxError: Prefect's API, which had to be asked for the parameters, does not answer.
@@ -43,7 +43,8 @@ def rebuilt_context() -> RunContext | None:
 
 
 def caller_context(context: RunContext) -> RunContext | None:
-    """The flow run that called this one if this one is not an automation, and so a part of it; ``None`` if nothing did.
+    """The context of the flow run that called this one, if this one is not an automation and so a part of it; else
+    ``None``.
 
     Raises:
         FareboxError: Prefect's API does not answer.
@@ -101,7 +102,7 @@ def _client() -> SyncPrefectClient:
 
 @contextmanager
 def _api_errors() -> Iterator[None]:
-    """Errors of the API as one of ours, which names no parameter."""
+    """Raise errors of Prefect's API as a ``FareboxError`` that names no parameter."""
     try:
         yield
     except Exception as error:  # noqa: BLE001 - of the client, the network or the server

@@ -21,7 +21,7 @@ Block = Callable[[], AbstractContextManager[object]]
 
 
 def iterate_within(block: Block, generator: Generator[Y, Any, R]) -> Generator[Y, Any, R]:
-    """Yield and return what the generator does; its code runs inside the block, in a copy of the current context."""
+    """Yield and return what the generator does, with its code inside the block and in a copy of the current context."""
     context, inner = copy_context(), _inside(block, generator)
     step: Callable[[], Y] = partial(next, inner)
     while True:
@@ -48,7 +48,7 @@ _END = object()
 
 
 async def iterate_within_async(block: Block, generator: AsyncGenerator[Y, Any]) -> AsyncGenerator[Y, None]:
-    """The same of an async generator; each step of it is an ``asyncio`` task in that context."""
+    """Yield what the async generator does; each of its steps is an ``asyncio`` task in that context."""
     context, inner = copy_context(), _inside_async(block, generator)
     try:
         while True:

@@ -147,7 +147,7 @@ def _inside(function: Callable[P, R], step: Step) -> Callable[P, R]:
 
 
 def _generator_inside(function: Callable[..., Any], step: Step) -> Callable[..., Any]:
-    """The same of a generator function: the step is under way from its first value to its last."""
+    """The wrapper of a generator function: the step lasts from its first value to its last."""
     signature = inspect.signature(function)
 
     @contextmanager
@@ -198,7 +198,7 @@ def adopt_signature(wrapper: Callable[..., Any], function: Callable[..., Any]) -
 
 
 def fingerprint(function: Callable[..., Any]) -> str:
-    """A short hash of the user's code, for Prefect; the wrapper's own code would be the same for every task."""
+    """A short hash of the user's code, for Prefect's cache; the wrapper's own code is the same for every task."""
     try:
         source = inspect.getsource(function)
     except (OSError, TypeError):

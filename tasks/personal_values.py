@@ -31,7 +31,9 @@ _LONGEST, _DEEPEST, _MOST = 300, 6, 2_000
 
 
 def personal_values(values: Mapping[str, object]) -> KnownPairs:
-    """Every short text under a personal name, however deep in mappings, sequences, models and dataclasses."""
+    """Kind and value of each short text under a personal name, at any depth of mappings, sequences, models and
+    dataclasses.
+    """
     found: list[tuple[str, str]] = []
     for value in values.items():
         _collect(value, found, 0)
@@ -53,7 +55,7 @@ def _collect(item: tuple[str, object], found: list[tuple[str, str]], depth: int)
 
 
 def _items(name: str, value: object) -> Iterator[tuple[str, Any]]:
-    """What a value is made of, each part under its name; the elements of a sequence under that of the sequence."""
+    """The members of a value with their names; elements of a sequence have the sequence's name."""
     if isinstance(value, Mapping):
         yield from ((str(key), inner) for key, inner in value.items())
     elif _is_model(value):
@@ -66,6 +68,6 @@ def _items(name: str, value: object) -> Iterator[tuple[str, Any]]:
 
 
 def _is_model(value: object) -> bool:
-    """Whether it is a model of pydantic's, which is not loaded for that: before it is, nothing is one."""
+    """Whether a value is a pydantic model; pydantic is not imported for that, since without it there is none."""
     pydantic = sys.modules.get("pydantic")
     return pydantic is not None and isinstance(value, pydantic.BaseModel)

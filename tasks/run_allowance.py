@@ -23,13 +23,15 @@ OUT_OF_BUDGET: Final = "Not called: it exceeds the budget of this run. Answer wi
 
 
 class Allowance(NamedTuple):
-    """What a run has left: as text for its model, and in nano-dollars; ``None`` where no budget limits it."""
+    """The remaining allowance of a run: as a message for its model, and in nano-dollars; ``None`` where no budget
+    applies.
+    """
 
     message: str
     money_nano: Nano | None
 
     def enough(self, engine: Engine, *turns: TurnRequest[Any]) -> bool:
-        """Whether these turns fit one after another, each at the most that it can cost."""
+        """Whether these turns fit one after another at the most that each can cost, in nano-dollars."""
         if self.money_nano is None:
             return True
         return sum(engine.foresee(turn, 1).most_nano for turn in turns) <= self.money_nano
@@ -59,5 +61,5 @@ async def allowance_in(engine: Engine, messages: Sequence[Message], left: Callab
 
 
 def with_allowance(messages: Sequence[Message], allowance: Allowance) -> tuple[Message, ...]:
-    """The messages, and behind them what is left."""
+    """The messages followed by the one about the allowance."""
     return (*messages, Message("user", (TextPart(allowance.message),)))

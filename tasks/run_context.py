@@ -22,7 +22,7 @@ class RunOwner:
 
     @classmethod
     def of(cls, run: Run) -> Self:
-        """As the ledger has it."""
+        """The owner in a row of the ledger."""
         return cls(run.user_id, run.org_id, tuple(json.loads(run.tags)))
 
 
@@ -44,9 +44,8 @@ class Pin:
 
 
 class JournalPlace(NamedTuple):
-    """Whose journal a run's answers are in: of the outermost run that it is a part of, which may be its own.
-
-    ``execution`` is that run's, ``own_execution`` the one of the run that asks, ``holder``.
+    """The journal that a run's answers are in: that of the outermost run that it is a part of, which may be its own.
+    ``execution`` is that run's, ``own_execution`` that of the run itself, ``holder``.
     """
 
     run_id: str
@@ -56,7 +55,7 @@ class JournalPlace(NamedTuple):
 
     @property
     def is_first(self) -> bool:
-        """Whether nothing can have been answered before."""
+        """Whether the journal can have no answers yet."""
         return self.execution <= 1 and self.own_execution <= 1
 
 
@@ -101,12 +100,12 @@ class RunContext:
     due_at: int | None = None
 
     def knowing(self, values: Mapping[str, object]) -> Self:
-        """The context with what is personal in ``values`` added to what is known."""
+        """The context with the personal values of ``values`` added to those known."""
         found = personal_values(values) if values else ()
         return replace(self, known=tuple(dict.fromkeys((*self.known, *found)))) if found else self
 
     def pin_of(self, operation: str) -> Pin | None:
-        """The pin of a step, if there is one; what guards ask meanwhile is not pinned."""
+        """The pin of a step, or ``None``; the calls of guards are not pinned."""
         return self.pin if self.pin is not None and self.pin.operation == operation else None
 
     def journal_place(self, execution: int) -> JournalPlace:
@@ -117,7 +116,7 @@ class RunContext:
 
     @property
     def values_of(self) -> str:
-        """The run that masked values are kept for."""
+        """The id of the run under which masked values are kept."""
         return self.values_id or self.run_id
 
     def to_json(self) -> dict[str, Any]:

@@ -28,7 +28,7 @@ _log = logging.getLogger(__name__)
 
 
 class RunValues:
-    """The personal values of some runs. They are never written down."""
+    """The personal values known in some runs of this process. They are never written to disk."""
 
     def __init__(self, most: int = MOST_VALUES, in_all: int = MOST_IN_ALL) -> None:
         self._most, self._in_all = most, in_all
@@ -37,7 +37,7 @@ class RunValues:
         after_fork(self._forked)
 
     def of(self, run_id: str) -> KnownPairs:
-        """Kind and value of each, in the order they came to be known."""
+        """Kind and value of each known value of a run, oldest first."""
         with self._changing:
             found = self._runs.get(run_id)
             if found is None:
@@ -46,8 +46,8 @@ class RunValues:
             return tuple(found)
 
     def note_masked(self, run_id: str, held: Iterable[tuple[str, str]], known: KnownPairs = ()) -> None:
-        """Keep what a guard took out of a prompt, and of what was ``known`` there the values that were found in part:
-        of "Ada Lovelace" a text may have had the first name alone, and the next one has the last.
+        """Keep the values that a guard masked in a prompt, and those ``known`` that occurred in part: a text may have
+        had only the first name of "Ada Lovelace", and the next one the last.
         """
         taken = [(kind.lower(), value) for kind, value in held]
         parts = {value.casefold() for _, value in taken}
@@ -55,7 +55,7 @@ class RunValues:
         self.note(run_id, (*whole, *taken))
 
     def note(self, run_id: str, values: KnownPairs) -> None:
-        """Keep what is known."""
+        """Keep known values of a run."""
         if not values:
             return
         with self._changing:

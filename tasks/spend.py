@@ -37,7 +37,7 @@ _REASON: Final = "paid request"
 
 @dataclass(frozen=True, slots=True)
 class ToolCost:
-    """What one call of a ``@tool`` costs, in nano-dollars, and whose it is."""
+    """The cost of one call of a ``@tool``, in nano-dollars, with its operation and provider."""
 
     operation: str
     cost_nano: Nano
@@ -60,7 +60,7 @@ class Expense:
 
     @property
     def amount_nano(self) -> Nano:
-        """What was set aside, in nano-dollars."""
+        """The amount set aside, in nano-dollars."""
         return self._intent.worst_nano
 
     def settle(self, amount: str | None = None, *, units: float | None = None) -> None:
@@ -83,7 +83,9 @@ class Expense:
             self._note(await written)
 
     def end(self, error: BaseException | None = None) -> None:
-        """Complete it if that is not done yet; with an ``error`` it may have been billed, and costs all of it."""
+        """Complete the expense, unless that is done. With an ``error`` it costs the whole amount, since it may have
+        been billed.
+        """
         if (written := self._ended(error)) is not None:
             self._note(written.result())
 
@@ -98,7 +100,7 @@ class Expense:
         return self._end(outcome, "worst_case", self.amount_nano, None)
 
     def _end(self, outcome: str, priced: PriceBasis, cost: Nano, units: float | None) -> PendingWrite[float] | None:
-        """Have its completion written, once."""
+        """Submit the completion, once."""
         if self._done:
             return None
         intent = self._intent
@@ -233,7 +235,7 @@ class Spend:
         return decorate
 
     def _kept(self, function: F, rules: ToolRules, *, task: bool) -> F:
-        """The function, whose results are kept in a durable run."""
+        """The function with its results stored in durable runs."""
         signature, wrapped = inspect.signature(function), cast("Any", None)
         if inspect.iscoroutinefunction(function):
 
@@ -258,7 +260,7 @@ class Spend:
         return cast("F", wrapped)
 
     def paid(self, function: F, declared: ToolCost | None) -> F:
-        """The function, whose every call is paid for, where it costs anything."""
+        """The function with each call paid for, if it has a cost."""
         if declared is None:
             return function
         wrapped: Any
@@ -298,7 +300,7 @@ class Spend:
 
     @staticmethod
     def _submit(engine: Engine, cost: ToolCost) -> tuple[Intent, PendingWrite[list[Refusal]]]:
-        """Have the amount set aside and the intent written down."""
+        """Submit the intent, which sets the amount aside."""
         if (here := around()) is not None:
             engine.join(here)
         run = paying_run(cost.operation)
@@ -332,7 +334,7 @@ class Spend:
 
 
 def _check_refusals(intent: Intent, refusals: Sequence[Refusal]) -> None:
-    """Stop if a budget was exceeded.
+    """Raise if a budget was exceeded.
 
     Raises:
         OverBudget: there are refusals.
@@ -355,20 +357,20 @@ def _check_refusals(intent: Intent, refusals: Sequence[Refusal]) -> None:
 
 
 def tool_cost(function: object) -> ToolCost | None:
-    """What a ``@tool`` declares, also where it is a Prefect task; ``None`` for anything else."""
+    """The cost that a ``@tool`` declares, also where it is a Prefect task; ``None`` for anything else."""
     found = getattr(getattr(function, "fn", function), "farebox_tool", None)
     return found if isinstance(found, ToolCost) else None
 
 
 def _named(signature: inspect.Signature, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
-    """The arguments of a call by name, those left out too."""
+    """The arguments of a call by name, including defaults."""
     bound = signature.bind(*args, **kwargs)
     bound.apply_defaults()
     return dict(bound.arguments)
 
 
 def _name(what: str, text: str) -> str:
-    """A name that reports can show: no content reaches the ledger through it.
+    """A name that reports can show, so that no content reaches the ledger through it.
 
     Raises:
         UsageError: it is not a valid name.

@@ -31,23 +31,23 @@ class StepTask(Task[P, R]):
     """A task made by ``@llm_task``."""
 
     def with_options(self, *args: Any, **options: Any) -> Any:
-        """Another one with other options, as of any task."""
+        """The same step with other task options."""
         made = super().with_options(*args, **options)
         made.__class__ = type(self)
         return made
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Call it here."""
+        """Call the step in this process."""
         self._note(args, kwargs)
         return Task.__call__(self._without_timeout(), *args, **kwargs)
 
     def submit(self, *args: Any, **kwargs: Any) -> Any:
-        """Have the flow's task runner call it."""
+        """Submit the step to the flow's task runner."""
         self._note(args, kwargs)
         return Task.submit(self._sent(), *args, **kwargs)
 
     def map(self, *args: Any, **kwargs: Any) -> Any:
-        """Have the flow's task runner call it once for each element of its arguments."""
+        """Submit the step to the flow's task runner once for each element of its arguments."""
         self._note(args, kwargs)
         return Task.map(self._sent(), *args, **kwargs)
 
@@ -59,8 +59,8 @@ class StepTask(Task[P, R]):
             run_values.note(run.values_of, values)
 
     def _without_timeout(self) -> Task[Any, Any]:
-        """The task without its time-out in a run with a due time, which may wait for batches in it; a request that is
-        asked live has the time that a turn has.
+        """The task without its timeout if the run has a due time, since it may wait for batches. Live requests still
+        have the deadline of a turn.
         """
         if self.timeout_seconds is None or current_run().due_at is None:
             return self
@@ -69,7 +69,9 @@ class StepTask(Task[P, R]):
         return untimed
 
     def _sent(self) -> Task[Any, Any]:
-        """The task as the task runner gets it: threads find the run by themselves, other processes do not."""
+        """The task for the task runner. Threads find the run by context variables; for other processes the function
+        carries it.
+        """
         run, flow, untimed = current_run(), FlowRunContext.get(), self._without_timeout()
         if not run.run_id or flow is None or isinstance(flow.task_runner, ThreadPoolTaskRunner):
             return untimed
@@ -80,7 +82,7 @@ class StepTask(Task[P, R]):
 
 
 def _in_run(function: Callable[..., Any], run: RunContext) -> Callable[..., Any]:
-    """The function, called in a run."""
+    """The function, run inside ``run``."""
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         return _generator_in_run(function, run)
     if inspect.iscoroutinefunction(function):

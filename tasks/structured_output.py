@@ -20,7 +20,8 @@ _MOST_FAULTS = 8
 
 
 class AnswerType(Generic[T]):
-    """What an answer is to be: ``str`` for text as it comes, anything else by its JSON schema.
+    """The type of an answer: ``str`` for plain text, anything else by its JSON schema. Providers take only objects as
+    schemas, so other types are wrapped as ``{"value": …}``.
 
     Providers take only objects as schemas, so other types travel as ``{"value": …}``.
     """
@@ -72,14 +73,14 @@ class AnswerType(Generic[T]):
 
 
 def _wrapping(returns: Any) -> Any:
-    """The model of an answer that travels as ``{"value": …}``."""
+    """The model that wraps a type as ``{"value": …}``."""
     from pydantic import create_model
 
     return create_model("Wrapped", value=(returns, ...))
 
 
 def _name(returns: Any) -> str:
-    """The name of a type as providers take it: that of a class, ``answer`` for what has none of its own."""
+    """The schema name that providers receive: the class name, or ``answer``."""
     return re.sub(r"[^A-Za-z0-9_-]", "_", getattr(returns, "__name__", "answer"))[:60]
 
 
@@ -118,7 +119,7 @@ class _JsonAnswer(AnswerType[str]):
 
 
 def json_answer(schema: Schema) -> AnswerType[str]:
-    """The answer type of a schema: the answer's JSON as text, for a caller who checks and reads it."""
+    """The answer type of a schema whose answer stays JSON text, for a caller that validates it."""
     return _JsonAnswer(schema)
 
 

@@ -28,7 +28,7 @@ _MESSAGES = {
 
 @contextmanager
 def suspended_with_run() -> Iterator[None]:
-    """Show the task run around a block as suspended where the block is left since its flow run is."""
+    """Show the task run around a block as suspended, if the block ends because its flow run is suspended."""
     try:
         yield
     except BaseException as error:
@@ -51,7 +51,7 @@ def _show(error: BaseException) -> None:
 
 
 def end_suspended_tasks(client: SyncPrefectClient, flow_run_id: UUID, name: Literal["Resumed", "Cancelled"]) -> int:
-    """End the task runs that a suspended flow run left without an end; how many.
+    """End the unfinished task runs of a suspended flow run; returns their number.
 
     Args:
         client: of Prefect.
@@ -66,7 +66,7 @@ def end_suspended_tasks(client: SyncPrefectClient, flow_run_id: UUID, name: Lite
 
 
 def _unfinished(client: SyncPrefectClient, flow_run_id: UUID) -> list[TaskRun]:
-    """Task runs of a flow run that have begun and not ended; those of its subflows end with these."""
+    """Task runs of a flow run that have begun and not ended; ending them also ends those of subflows."""
     from prefect.client.schemas import filters
     from prefect.client.schemas.objects import StateType
     from prefect.client.schemas.sorting import TaskRunSort

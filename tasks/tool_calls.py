@@ -55,7 +55,7 @@ class ToolRules:
 
     @classmethod
     def of(cls, function: Callable[..., Any], name: str = "", **rules: Any) -> ToolRules:
-        """Of a function, by its annotations."""
+        """The rules of a plain function, by its annotations."""
         try:
             returns = inspect.signature(function, eval_str=True).return_annotation
         except (NameError, TypeError, ValueError):
@@ -65,8 +65,8 @@ class ToolRules:
 
 
 def tool_rules(function: Any) -> ToolRules:
-    """The rules of a tool that an agent has: those that ``@tool`` declares, or the usual ones. The body of a Prefect
-    task that ``@tool`` decorates keeps its calls itself.
+    """The rules of an agent's tool: those that ``@tool`` declares, or the defaults. A Prefect task that ``@tool``
+    decorates stores its calls itself.
     """
     body = getattr(function, "fn", function)
     declared = getattr(body, "farebox_rules", None)
@@ -77,7 +77,7 @@ def tool_rules(function: Any) -> ToolRules:
 
 @dataclass(frozen=True, slots=True)
 class ToolOutcome:
-    """What a call gave back; ``message`` is the one to the model if there is no result."""
+    """The outcome of a tool call: its value, or the ``message`` to the model in place of one."""
 
     value: Any = field(default=None, repr=False)
     message: str | None = field(default=None, repr=False)
@@ -85,7 +85,7 @@ class ToolOutcome:
 
 
 class ToolCall:
-    """One call of a tool in the run that is under way; outside of a durable one nothing is kept.
+    """One call of a tool in the current run; outside of a durable run nothing is stored.
 
     Args:
         engine: knows the run.
@@ -106,7 +106,7 @@ class ToolCall:
             self._key = _key(rules.name, arguments, by) or ""
 
     def claim(self) -> PendingWrite[JournalEntry | None] | None:
-        """What a call like this one gave back before, if any did. It reads the ledger: not on an event loop."""
+        """The stored outcome of an equal call, if there is one. It reads the ledger, so not on an event loop."""
         if self._answers is None or not self._key or (self._place.is_first and not self._step.retried):
             return None
         journal = self._answers.journal
@@ -117,7 +117,7 @@ class ToolCall:
         return journal.claim(self._place.run_id, self._key, self._place.execution, self._place.holder)
 
     def replayed(self, entry: JournalEntry | None) -> ToolOutcome | None:
-        """What the call gave back; ``None`` where it is to be made.
+        """The stored outcome of the call; ``None`` where the call is to be made.
 
         Raises:
             ToolInterrupted: it is not known whether it took effect, and somebody has to decide.
@@ -142,7 +142,7 @@ class ToolCall:
         raise interrupted(self._place.run_id, self._rules.name, asked=decided == "ask", returned=entry.state == "done")
 
     def begin(self) -> None:
-        """Write down that it is about to be made. It waits for the ledger: not on an event loop."""
+        """Record that the call is about to be made. It waits for the ledger, so not on an event loop."""
         if self._answers is None or not self._key or self._entry_id:
             return
         made = self._answers.journal.append(
@@ -160,11 +160,11 @@ class ToolCall:
             made[1].result()
 
     def returned(self, value: Any) -> None:
-        """Keep what it gave back."""
+        """Store the returned value."""
         self._finish(ToolOutcome(value))
 
     def keep_message(self, text: str) -> None:
-        """Keep the message to the model in place of a result: that its arguments were refused, or its time was up."""
+        """Store the message to the model in place of a result: its arguments were refused, or its time was up."""
         self._finish(ToolOutcome(message=text))
 
     def raised(self, error: Exception) -> None:
@@ -205,7 +205,7 @@ class ToolCall:
 
 
 def call_tool(call: ToolCall, rules: ToolRules, function: Callable[[], Any], *, task: bool = True) -> ToolOutcome:
-    """Make a call, or give back what it gave back before; seen in Prefect as a task run where a flow is around.
+    """Call a tool, or replay its stored outcome. Within a flow the call is a Prefect task run.
 
     Raises:
         ToolInterrupted: somebody has to decide about it.
@@ -230,7 +230,7 @@ def call_tool(call: ToolCall, rules: ToolRules, function: Callable[[], Any], *, 
 async def await_tool(
     call: ToolCall, rules: ToolRules, function: Callable[[], Awaitable[Any]], *, task: bool = True
 ) -> ToolOutcome:
-    """The same for a coroutine, which runs on the caller's loop; what waits for the ledger has a thread of its own."""
+    """Call a tool that is a coroutine, on the caller's loop; waits for the ledger use a thread."""
     loop = asyncio.get_running_loop()
     running: list[Any] = []
 
@@ -251,7 +251,7 @@ async def await_tool(
 
 
 def interrupted(run_id: str, tool: str, *, asked: bool, returned: bool = False) -> ToolInterrupted:
-    """The end of a run whose tool was under way when a process of it ended."""
+    """The error of a run whose tool call was under way when a process ended."""
     what = (
         f"The tool {tool!r} has returned before, but what it gave back was not kept"
         if returned
@@ -267,7 +267,7 @@ def interrupted(run_id: str, tool: str, *, asked: bool, returned: bool = False) 
 
 
 def _key(name: str, arguments: Mapping[str, Any], by: str) -> str | None:
-    """What makes two calls the same; ``None`` where the arguments are nothing that JSON can hold."""
+    """The key of equal calls; ``None`` where the arguments are not JSON."""
     from pydantic_core import PydanticSerializationError, to_json
 
     try:
@@ -280,7 +280,7 @@ def _key(name: str, arguments: Mapping[str, Any], by: str) -> str | None:
 
 
 def _written(outcome: ToolOutcome, rules: ToolRules) -> bytes | None:
-    """An outcome as bytes from which it can be read again as it was; ``None`` where that cannot be."""
+    """An outcome as bytes that restore it exactly; ``None`` where that is not possible."""
     if outcome.message is not None:
         return json_text({"told": outcome.message}).encode("utf-8", "surrogatepass")
     value = outcome.value

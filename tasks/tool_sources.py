@@ -46,14 +46,14 @@ class SourceTool:
 
 @runtime_checkable
 class ToolSource(Protocol):
-    """Lists its tools in a run: a server of the Model Context Protocol."""
+    """Something that lists tools in a run, such as a server of the Model Context Protocol."""
 
     @property
     def name(self) -> str:
         """The source's name, which distinguishes tools of the same name."""
 
     async def source_tools(self, engine: Engine, run_id: str) -> Sequence[SourceTool]:
-        """Its tools, as they were when the run first asked. It is called on the engine's loop.
+        """The source's tools, as they were when the run first asked. It is called on the engine's loop.
 
         Raises:
             NoToolServer: it cannot be reached.
@@ -62,20 +62,20 @@ class ToolSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ListedTool:
-    """A source's tool under the name that a model calls it by."""
+    """A source's tool with the name that the model uses."""
 
     tool: SourceTool
     spec: Tool
 
     @property
     def name(self) -> str:
-        """As the model calls it."""
+        """The name that the model uses."""
         return self.spec.name
 
     async def call(
         self, arguments: Mapping[str, Any] | InvalidArguments, engine: Engine, note: Callable[[ToolCall], None]
     ) -> ToolOutcome:
-        """What a call gives back, in the run that is under way; what it gave back before, if the run is continued.
+        """Call the tool in the current run, or replay its stored outcome in a continued run.
 
         Raises:
             ToolError: it failed, with a message for the model.

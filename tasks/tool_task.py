@@ -25,7 +25,7 @@ T = TypeVar("T", bound=_Outcome)
 
 
 class _Run:
-    """One call: Prefect gets a state of it, its caller what it gave back or raised."""
+    """One call: Prefect receives its state, the caller its result or exception."""
 
     def __init__(self, call: Callable[[], Any]) -> None:
         self.call = call
@@ -46,7 +46,7 @@ class _Run:
 
 
 def in_prefect_task(name: str, call: Callable[[], T]) -> T:
-    """What ``call`` gives, made as a task run of the flow that is around; made plainly where none is."""
+    """The result of ``call``, made as a task run of the current flow, or plainly outside of a flow."""
     if not _in_flow():
         return call()
     run = _Run(call)

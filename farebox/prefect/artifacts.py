@@ -56,7 +56,7 @@ def publish(runtime: Runtime, run_id: str, automation: str | None) -> None:
 
 @contextmanager
 def _warning(run_id: str, what: str) -> Iterator[None]:
-    """Log what goes wrong after a run: it must not change the run's result, for which somebody paid."""
+    """Log failures of a block as warnings: they must not change the result of a run that is settled."""
     try:
         yield
     except Exception as error:  # noqa: BLE001 - whatever it is
@@ -65,7 +65,7 @@ def _warning(run_id: str, what: str) -> Iterator[None]:
 
 
 def _warn(run_id: str, text: str) -> None:
-    """In the run's own log, where there is one; `farebox report` makes the report at any time."""
+    """Log a warning in the run's own log, where there is one."""
     from prefect.exceptions import MissingContextError
     from prefect.logging import get_run_logger
 
@@ -76,7 +76,7 @@ def _warn(run_id: str, text: str) -> None:
 
 
 def report_of(runtime: Runtime, run_id: str) -> RunReport:
-    """The cost report of a run of this process: from the replica, or where runs do not keep it up, from the ledger."""
+    """The cost report of a run of this process: from the replica, or from the ledger where runs do not sync it."""
     from pricing.reports import run_report
 
     keeps = runtime.settings.replica.after_runs
@@ -85,7 +85,7 @@ def report_of(runtime: Runtime, run_id: str) -> RunReport:
 
 
 def report_address(runtime: Runtime, run_id: str) -> str | None:
-    """The address of a run's page on the report server; ``None`` where ``[web] url`` does not say where that is."""
+    """The address of a run's page on the report server; ``None`` without ``[web] url``."""
     base = runtime.settings.web.url.rstrip("/")
     return f"{base}/runs/{run_id}" if base else None
 
@@ -117,7 +117,7 @@ def _publish_artifacts(run_id: str, automation: str, markdown: str, address: str
 
 
 def spare_tracebacks() -> None:
-    """Let Prefect log our own errors, which explain themselves, as one line without a traceback."""
+    """Log our own errors in Prefect as one line without a traceback."""
     for name in _PREFECT_LOGGERS:
         logger = logging.getLogger(name)
         if not any(isinstance(known, _OneLine) for known in logger.filters):
@@ -142,7 +142,7 @@ _ALMOST = 99.0
 
 
 def follow(runtime: Runtime, run: Run) -> None:
-    """Show the progress of a run from here on, where a Prefect server is set and it has more than one turn to make."""
+    """Publish the progress of a run from now on, if a Prefect server is set and the plan has more than one turn."""
     from prefect.settings import PREFECT_API_URL
 
     planned = {step.operation: step.calls for step in ResolvedPlan.from_json(json.loads(run.plan)).steps}
@@ -151,7 +151,7 @@ def follow(runtime: Runtime, run: Run) -> None:
 
 
 def leave(runtime: Runtime, run_id: str, *, completed: bool) -> None:
-    """Show how far the run came, and follow it no longer."""
+    """Publish the final progress of a run and stop following it."""
     for watcher in tuple(runtime.watchers):
         if isinstance(watcher, _Progress) and watcher.run_id == run_id:
             runtime.watchers.remove(watcher)
@@ -159,7 +159,7 @@ def leave(runtime: Runtime, run_id: str, *, completed: bool) -> None:
 
 
 class _Progress:
-    """Counts the turns of one run. Telling Prefect is another thread's: at most once a second, and at the end."""
+    """Counts the completed turns of one run. A thread publishes them at most once a second, and at the end."""
 
     def __init__(self, run: Run, planned: dict[str, int]) -> None:
         self.run_id = run.run_id
@@ -177,25 +177,25 @@ class _Progress:
         self._thread.start()
 
     def quoted(self, run: Run, quote: Quote, rules: Sequence[BudgetRule], refusals: Sequence[Refusal]) -> None:
-        """Nothing: what is followed was admitted."""
+        """Does nothing: a followed run is already admitted."""
 
     def turn(self, event: TurnEvent) -> None:
-        """One more turn, if it is one of the run's planned ones."""
+        """Count a turn, if it belongs to a planned operation."""
         if event.run_id == self.run_id and event.operation in self._planned:
             self._made[event.operation] += 1
             self._moved.set()
 
     def batches(self, news: WaveNews) -> None:
-        """How many of its turns wait for batches, and when these are expected."""
+        """Note how many turns wait for batches, and when their results are expected."""
         if news.run_id == self.run_id:
             self._waiting, self._expected_at = news.waiting, news.expected_at
             self._moved.set()
 
     def settled(self, run: Run, outcome: str, settled: Settled) -> None:
-        """Nothing: ``leave`` ends it, also where a run was settled by others."""
+        """Does nothing: ``leave`` ends it, also where another process settles the run."""
 
     def end(self, *, completed: bool) -> None:
-        """The last word, for which it waits a little: the process may end after it."""
+        """Publish the final state and wait briefly for it, since the process may exit next."""
         self._completed = completed
         self._ended.set()
         self._moved.set()
@@ -232,7 +232,7 @@ class _Progress:
         return min(_ALL * made / sum(self._planned.values()), _ALMOST)
 
     def _description(self) -> str:
-        """Model calls completed and planned: a run that retries or branches makes more or fewer."""
+        """Model calls completed and planned, by operation. Retries and branches make these differ."""
         each = (
             f"{escape_markdown(operation)} {self._made[operation]} / {planned}"
             for operation, planned in self._planned.items()

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Deployed:
-    """A deployment that is on the server, and what its form says of ``quality``, where it asks for one."""
+    """A deployment on the server, and the text of its ``quality`` parameter, where it has one."""
 
     name: str
     schedules: tuple[str, ...]
@@ -54,7 +54,7 @@ def deploy(runtime: Runtime, root: Path) -> list[Deployed]:
 
 
 def refresh(runtime: Runtime, found: list[Declared]) -> list[Deployed]:
-    """Say today's prices on the forms of deployments that are on the server."""
+    """Update the prices on the forms of deployments that are on the server."""
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.actions import DeploymentUpdate
 

@@ -20,7 +20,7 @@ FILE = "prefect.yaml"
 
 
 class _Schedule(BaseModel):
-    """When it runs, as Prefect reads it."""
+    """One schedule, as Prefect reads it."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -33,7 +33,7 @@ class _Schedule(BaseModel):
 
 
 class _Entry(BaseModel):
-    """What we read of a deployment; the rest is Prefect's."""
+    """The fields of a deployment that Farebox reads; Prefect reads the others."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -61,7 +61,7 @@ class Declared:
 
     @property
     def full_name(self) -> str:
-        """As Prefect calls it: ``daily-digest/daily``."""
+        """The name that Prefect uses: ``daily-digest/daily``."""
         return f"{self.flow.name}/{self.entry.name}"
 
 
@@ -80,7 +80,7 @@ def declared(root: Path) -> list[Declared]:
 
 
 def _check_due(one: Declared) -> None:
-    """See that the due times of a deployment and of its schedules can be read.
+    """Check that the due times of a deployment and of its schedules are valid.
 
     Raises:
         ConfigError: one cannot, or its flow has no parameter for it.
@@ -99,7 +99,7 @@ def _check_due(one: Declared) -> None:
 
 
 def pools(found: list[Declared]) -> list[str]:
-    """The work pools they want, each once."""
+    """The names of the work pools that deployments use, without repetition."""
     return sorted({name for one in found if (name := one.entry.work_pool.get("name"))})
 
 

@@ -190,7 +190,9 @@ def emit_rates_changed(before: str, now: str) -> None:
 
 
 def _start(name: str, *, resource: dict[str, str], payload: dict[str, Any]) -> None:
-    """Only within a flow or task run. It returns at once, for sending can take long: that is another thread's."""
+    """Start emitting an event, if a flow or task run is active. It returns at once; a thread of Prefect sends the
+    event.
+    """
     if not _under_prefect():
         return
     context = contextvars.copy_context()  # Prefect finds the run that the event belongs to in it

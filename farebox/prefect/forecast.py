@@ -49,13 +49,13 @@ be asked. ``unpriced``: no quote can be made, so the run will be refused."""
 
 
 def shown(nano: Nano | None) -> str:
-    """An amount, or a dash where there is none."""
+    """An amount as text; a dash for ``None``."""
     return "–" if nano is None else format_money(nano)
 
 
 @dataclass(frozen=True, slots=True)
 class Upcoming:
-    """A run that is scheduled, in nano-dollars; ``why`` says what is the matter, if anything is."""
+    """A scheduled run and its expected cost in nano-dollars; ``why`` is the reason if it may not run as scheduled."""
 
     run_id: str
     deployment: str
@@ -80,7 +80,7 @@ class WindowForecast:
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """The hours ahead: runs in order of time, and the budgets they touch."""
+    """The forecast of the next hours: runs in order of time, and the budgets that they use."""
 
     until: datetime
     runs: tuple[Upcoming, ...]
@@ -96,23 +96,23 @@ class Outlook:
 
     @property
     def expected_nano(self) -> Nano:
-        """What the runs that will start are expected to spend together."""
+        """The expected spend of all runs that will start, in nano-dollars."""
         return sum(run.p50_nano or 0 for run in self.runs if run.chance in {"fits", "tight"})
 
     def to_json(self) -> dict[str, Any]:
-        """As plain data."""
+        """The forecast as plain data."""
         return asdict(self) | {"expected_nano": self.expected_nano}
 
     def advice(self) -> list[str]:
-        """What it would save to move schedules, a sentence each; names are escaped for Markdown."""
+        """What moving schedules would save, one sentence each; names are escaped for Markdown."""
         return [escape_markdown(str(move)) for move in self.moves]
 
     def counted(self) -> dict[str, int]:
-        """How many runs have which chance."""
+        """The number of runs by chance."""
         return {chance: sum(run.chance == chance for run in self.runs) for chance in get_args(Chance)}
 
     def rows(self) -> list[dict[str, str]]:
-        """For the table in Prefect; times are in UTC, names are escaped for Markdown."""
+        """Rows of the table in Prefect: times in UTC, names escaped for Markdown."""
         return [
             {
                 "at": f"{run.at.astimezone(UTC):%Y-%m-%d %H:%M} UTC",
@@ -127,7 +127,7 @@ class Outlook:
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """A scheduled run, and whose it is."""
+    """A scheduled run with its owner."""
 
     automation: Automation
     run_id: str
@@ -139,7 +139,7 @@ class _Wanted:
 
 @dataclass(frozen=True, slots=True)
 class _Fit:
-    """How a run at some time fits its budgets."""
+    """The result of checking a run at some time against its budgets."""
 
     priced: Priced
     whose: RunOwner
@@ -177,7 +177,7 @@ def forecast_schedule(runtime: Runtime, hours: float, *, refuse: bool) -> Outloo
 
 
 class _View:
-    """The budgets as they are now, and what is expected of the runs looked at so far."""
+    """The current budgets, and the expected spend of the runs judged so far."""
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
@@ -198,7 +198,7 @@ class _View:
         *,
         refuse: bool,
     ) -> Upcoming:
-        """One scheduled run, after those before it."""
+        """The forecast of one scheduled run, after those before it."""
         automation = automation_of(flow)
         at = flow_run.expected_start_time or datetime.now(UTC)
         name = f"{automation.name}/{deployment.name}"
@@ -231,12 +231,12 @@ class _View:
         return cheaper_start(self._runtime, automation, parameters, usual, start=at, end=at + timedelta(days=1))
 
     def spends(self) -> Iterator[WindowForecast]:
-        """The budgets that runs ahead touch."""
+        """The budgets that scheduled runs use, with their expected spend."""
         for place, state in sorted(self._touched.items(), key=lambda item: (item[1].starts_at, item[1].name)):
             yield WindowForecast(state.name, state.starts_at, state.limit, state.left, self._expected[place])
 
     def _fit(self, flow: Flow[..., Any], flow_run: FlowRun, at: datetime) -> _Fit:
-        """On the usual route; on the economic one where only that fits."""
+        """Whether a run fits its budgets on the usual route, else on the economic one."""
         parameters = with_defaults(flow, flow_run.parameters)
         whose = run_owner(parameters)
         wanted = _Wanted(
@@ -277,7 +277,7 @@ class _View:
         return "fits", fit.priced.economic or ""
 
     def _state(self, rule: BudgetRule, at: datetime) -> BudgetState:
-        """The budget in the window that the run falls into: as it is, or untouched if that is still to come."""
+        """The state of a budget in the window of the run: the current one, or an unused one for a later window."""
         place = self._place(rule, at)
         start, end = window_bounds(rule.window, at, self._zone)
         known = self._now.get(place)
@@ -295,14 +295,14 @@ class _View:
 
 
 def _asks(rule: BudgetRule, whole: Nano) -> Nano:
-    """What a run asks of a budget: all of it, or what its operation needs."""
+    """The amount that a run needs of a budget, in nano-dollars: all of it, or the part of the budget's operation."""
     return whole if rule.operation is None else rule.needs or 0
 
 
 def _scheduled(
     client: SyncPrefectClient, deployments: Deployments, until: datetime
 ) -> Iterator[tuple[FlowRun, DeploymentResponse, Flow[..., Any]]]:
-    """The scheduled runs of automations up to that time, in order."""
+    """The scheduled runs of automations until that time, in order."""
     from prefect.client.schemas.filters import FlowRunFilterExpectedStartTime
 
     for flow_run in flow_runs(client, "SCHEDULED", expected_start_time=FlowRunFilterExpectedStartTime(before_=until)):

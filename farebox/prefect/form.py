@@ -25,7 +25,7 @@ _A_DAY_US = 24 * 3_600_000_000
 
 
 def priced_form(runtime: Runtime, flow: Flow[..., Any], parameters: Mapping[str, Any]) -> ParameterSchema:
-    """The flow's parameters as its form shows them, with prices where the flow is an automation.
+    """The parameter schema of a flow with prices in its descriptions, if the flow is an automation.
 
     Args:
         runtime: prices it.
@@ -52,7 +52,7 @@ def priced_form(runtime: Runtime, flow: Flow[..., Any], parameters: Mapping[str,
 def _descriptions(
     runtime: Runtime, automation: Automation, given: dict[str, Any], properties: Mapping[str, Any]
 ) -> dict[str, str]:
-    """By parameter, what is said of its price."""
+    """Descriptions with prices, by parameter."""
 
     def quoted(**changed: Any) -> Quote:
         return price_run(runtime, automation, given | changed).quote
@@ -78,7 +78,7 @@ def _descriptions(
 
 
 def _by_due_time(runtime: Runtime, automation: Automation, given: dict[str, Any], now: Quote) -> str:
-    """What the due time may be, and ``Now ≈ $0.31 · due in a day ≈ $0.16``."""
+    """The description of the due time: ``… Now ≈ $0.31 · due in a day ≈ $0.16``."""
     text = given.get("due") or automation.due
     usual = escape_markdown(str(text)) if text else "as soon as possible"
     example = f"For example 6h, 07:00 or 2026-11-30T07:00; if left empty: {usual}. Now {about(now.p50)}"
@@ -96,5 +96,5 @@ def _compared(fast: Quote, best: Quote) -> str:
 
 
 def about(amount: Nano) -> str:
-    """``≈ $0.027``: two digits that count."""
+    """An amount with two significant digits: ``≈ $0.027``."""
     return f"≈ {format_estimate(amount)}"

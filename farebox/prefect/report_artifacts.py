@@ -19,12 +19,13 @@ _logger = logging.getLogger(__name__)
 
 
 def artifact_key(automation: str) -> str:
-    """The key of the artifact that shows what a run of an automation cost."""
+    """The key of the cost report's artifact of an automation."""
     return f"{automation}-cost"
 
 
 def update_report_artifacts(folder: Path, corrected: Mapping[str, str]) -> None:
-    """Let the artifacts of runs show what their Markdown files say now, where a Prefect server is set.
+    """Update the artifacts of runs from their Markdown files, if a Prefect server is set. Updates that the server did
+    not answer are repeated by the next call.
 
     What could not be updated, because the server did not answer, is taken up by the next call.
 
@@ -42,7 +43,7 @@ def update_report_artifacts(folder: Path, corrected: Mapping[str, str]) -> None:
 
 
 def _update(folder: Path, due: Mapping[str, str]) -> dict[str, str]:
-    """Update artifacts until the server fails to answer; the runs that are left."""
+    """Update artifacts until the server fails to answer; returns those that remain."""
     from prefect.client.orchestration import get_client
 
     left = dict(due)

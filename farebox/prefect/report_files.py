@@ -22,7 +22,7 @@ _MARK = ".corrections"
 
 
 def write_report_files(runtime: Runtime, report: RunReport) -> str:
-    """Write both files of a run; the Markdown."""
+    """Write both report files of a run; returns the Markdown."""
     from pricing.reports import render_html, render_markdown
 
     folder = runtime.home / "reports"
@@ -34,8 +34,8 @@ def write_report_files(runtime: Runtime, report: RunReport) -> str:
 
 
 def refresh_report_files(runtime: Runtime) -> int:
-    """Write the files of runs again that were corrected since: an attempt that came back after its run was settled, a
-    bill, a settlement by another process. Their artifacts in Prefect follow. How many runs.
+    """Write the report files of corrected runs again, and update their artifacts: after a late completion, a bill, or a
+    settlement by another process. Returns the number of runs.
 
     Raises:
         LedgerBusy: somebody holds the replica's file.
@@ -59,7 +59,7 @@ def refresh_report_files(runtime: Runtime) -> int:
 
 
 def _is_older(path: Path, known_at: datetime) -> bool:
-    """Whether there is such a file and it was written before something became known; other machines have their own."""
+    """Whether a report file exists on this machine and is older than the correction."""
     try:
         return datetime.fromtimestamp(path.stat().st_mtime, UTC) < known_at
     except FileNotFoundError:

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 
 def schedule_zone(flow_run: FlowRun, project: ZoneInfo) -> ZoneInfo:
-    """The time zone that times of day of a flow run are in: its schedule's, else the ``project``'s.
+    """The time zone of times of day in a flow run: that of its schedule, else the ``project``'s. For a scheduled run it
+    asks Prefect's API.
 
     Prefect's API is asked for it, of a run that a schedule started.
 

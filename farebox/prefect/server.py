@@ -20,7 +20,7 @@ _ANSWER_SECONDS = 5.0
 
 
 def ensure_server() -> None:
-    """Make sure that Prefect has a server, before a run is started: its own errors name no cause.
+    """Make sure that Prefect has a server before a run starts; Prefect's own errors name no cause.
 
     Raises:
         ConfigError: Prefect's folder cannot be written, or the port of a server is taken.
@@ -40,7 +40,7 @@ def ensure_server() -> None:
 
 
 def check_home() -> Path:
-    """Prefect's folder.
+    """Prefect's folder, after a check that it can be written.
 
     Raises:
         ConfigError: it cannot be written.
@@ -95,7 +95,7 @@ def check_answers(url: str) -> None:
 
 
 def _no_prefect(url: str) -> str:
-    """Why the answer is not that of a Prefect server; empty if it may be."""
+    """The reason why a reply is not that of a Prefect server; empty if it may be one."""
     import httpx
 
     try:
@@ -110,7 +110,7 @@ def _no_prefect(url: str) -> str:
 
 
 def check_port(host: str, port: int) -> None:
-    """Raise where a server cannot listen.
+    """Check that a server can listen on the port.
 
     Raises:
         ConfigError: the port is taken, or may not be used.
@@ -128,7 +128,7 @@ def check_port(host: str, port: int) -> None:
 
 
 def spawn_server(host: str, port: int, log: Path, more: Mapping[str, str]) -> subprocess.Popen[bytes]:
-    """Start a Prefect server as a process of its own, which writes what it has to say into a file."""
+    """Start a Prefect server as a separate process that logs to a file."""
     import prefect
     from prefect.settings import get_current_settings
 
@@ -174,7 +174,7 @@ def wait_for_server(process: subprocess.Popen[bytes], api_url: str, log: Path, s
 
 
 def last_lines(log: Path) -> str:
-    """The end of a server's log, in one line."""
+    """The last lines of a server's log, joined to one."""
     try:
         said = [line.strip() for line in log.read_text("utf-8", "replace").splitlines() if line.strip()]
     except OSError:
@@ -183,7 +183,7 @@ def last_lines(log: Path) -> str:
 
 
 def _start_temporary(home: Path) -> None:
-    """Start the server that Prefect would start for this process; Prefect then takes it for its own, and ends it."""
+    """Start the temporary server that Prefect would start for this process. Prefect then uses it and ends it."""
     import atexit
 
     from prefect.server.api.server import SubprocessASGIServer

@@ -70,7 +70,7 @@ def run_all(runtime: Runtime, host: str, port: int, print_line: Callable[[str], 
 
 
 def _deploy(runtime: Runtime, environment: dict[str, str]) -> int:
-    """How many deployments there are on the server now."""
+    """Deploy the declared deployments; returns their number."""
     from prefect.settings import PREFECT_API_URL, temporary_settings
 
     from farebox.prefect.deploy import deploy
@@ -97,7 +97,7 @@ def _workers(
     environment: dict[str, str],
     processes: dict[str, tuple[subprocess.Popen[bytes], Path]],
 ) -> Iterator[None]:
-    """A worker for each work pool, added to ``processes``."""
+    """Run a worker for each work pool during the block; the processes are added to ``processes``."""
     started = []
     try:
         for name in names:
@@ -130,7 +130,7 @@ def _ended(process: subprocess.Popen[bytes]) -> Iterator[None]:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End a process, and its whole group where it has one of its own."""
+    """Terminate a process, and its process group where it has its own."""
     if process.poll() is None:
         process.terminate()
         try:
@@ -147,7 +147,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 @contextmanager
 def _interruption() -> Iterator[threading.Event]:
-    """Set by Ctrl-C and by SIGTERM."""
+    """An event that is set by Ctrl-C and by SIGTERM."""
     interrupted = threading.Event()
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     for number in before:

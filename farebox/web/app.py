@@ -118,19 +118,19 @@ def web_app(runtime: Runtime, *, token: str = "", follow: bool = True) -> ASGIAp
 
 
 def _usual() -> list[tuple[PageRoute, PageRequest]]:
-    """What is asked for most, and made before anybody does: pages that read much, and their links to other periods."""
+    """The views that are made in advance: expensive pages, and their links to other periods."""
     read_much = [page for page in PAGES if page.kept == "stale" and "{" not in page.path]
     whole = [(page, PageRequest({}, {})) for page in read_much]
     return [*whole, *(one for page in read_much for one in _of_periods(page, {}))]
 
 
 def _of_periods(page: PageRoute, path: Mapping[str, str]) -> list[tuple[PageRoute, PageRequest]]:
-    """A page over each period that it links to."""
+    """A page and a request for each period that it links to."""
     return [(page, PageRequest(path, {"since": word})) for word, _ in PERIODS] if page.has_periods else []
 
 
 def made(site: Site, page: PageRoute, asked: PageRequest) -> View:
-    """Make a view of the replica, which is opened once for all that is asked of it."""
+    """Make a view. The replica is opened once for everything that the view reads."""
     with site.replica.read():
         return page.view(site, asked)
 
@@ -141,7 +141,7 @@ def _key(path: str, asked: PageRequest) -> tuple[str, ...]:
 
 
 class _Answers:
-    """Answers requests for pages, each on a thread of its own: what they read takes its time."""
+    """Answers requests for pages. Each runs on a thread of its own, since its queries block."""
 
     def __init__(self, site: Site, views: ViewCache, errors: ErrorPages) -> None:
         self._site = site
@@ -150,7 +150,7 @@ class _Answers:
         self._templates = page_environment(_TEMPLATES)
 
     def endpoint(self, page: PageRoute) -> Endpoint:
-        """What answers requests for a page."""
+        """The endpoint of a page."""
 
         async def answer(request: Request) -> Response:
             return await run_in_threadpool(self._answer, page, request)
@@ -206,7 +206,7 @@ async def _healthy(_: Request) -> Response:
 
 
 def errors_of(errors: ErrorPages) -> Callable[[Request, Exception], Response]:
-    """What answers where no page did: an address without a page, a method that changes something, a fault of ours."""
+    """The handler of errors: an unknown address, a method that changes something, or an unexpected exception."""
 
     def answer(request: Request, error: Exception) -> Response:
         if not isinstance(error, HTTPException):
@@ -220,14 +220,14 @@ def errors_of(errors: ErrorPages) -> Callable[[Request, Exception], Response]:
 
 
 class _Paths:
-    """Takes the prefix of a reverse proxy off the path, if it is there, and ``.json`` off its end."""
+    """Removes the prefix of a reverse proxy from the path, if it is there, and a ``.json`` suffix."""
 
     def __init__(self, app: ASGIApp, prefix: str) -> None:
         self._app = app
         self._prefix = prefix
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on."""
+        """Pass a request on with its shortened path."""
         if scope["type"] == "http":
             path, state = scope["path"], dict(scope.get("state") or {})
             if self._prefix and (path == self._prefix or path.startswith(f"{self._prefix}/")):

@@ -15,7 +15,7 @@ _WAIT_SECONDS = 1.0
 
 
 class BackgroundSync:
-    """Copies what is new in the ledger, again and again.
+    """Copies new rows of the ledger to the replica, in rounds.
 
     Args:
         runtime: whose ledger and replica.
@@ -32,11 +32,11 @@ class BackgroundSync:
         self._thread = threading.Thread(target=self._work, name="farebox-web-sync", daemon=True)
 
     def start(self) -> None:
-        """Begin."""
+        """Start the thread."""
         self._thread.start()
 
     def stop(self) -> None:
-        """End; a round under way is finished first."""
+        """Stop the thread; a round under way finishes first."""
         self._ended.set()
         if self._thread.is_alive():
             self._thread.join()

@@ -32,7 +32,7 @@ _logger = logging.getLogger(__name__)
 
 
 class BatchWebhook:
-    """Takes notices; passes all other requests on.
+    """Handles notices of batches; passes all other requests on.
 
     Args:
         app: what answers the others.

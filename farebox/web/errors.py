@@ -14,7 +14,7 @@ _TITLES = {400: "Not a valid request", 401: "Token required", 404: "Not found", 
 
 
 class ErrorPages:
-    """Makes them.
+    """Renders error responses.
 
     Args:
         site: whose.
@@ -26,7 +26,7 @@ class ErrorPages:
         self._templates = templates
 
     def answer(self, request: Request, status: int, message: str, next_step: str = "") -> Response:
-        """An answer with one line and a next step."""
+        """A response with one line and a next step."""
         if wants_json(request):
             return json_response({"error": message, "next": next_step}, status)
         page = Page(_TITLES.get(status, "Error"), lead=tuple(line for line in (message, next_step) if line))
@@ -37,7 +37,7 @@ class ErrorPages:
         return HTMLResponse(html, status)
 
     def ask_token(self, request: Request, fault: str) -> Response:
-        """The form that asks for the token."""
+        """The page with the form that asks for the token."""
         message = fault or "This server asks for a token."
         if wants_json(request):
             next_step = "Send it as `Authorization: Bearer TOKEN`."
@@ -57,7 +57,7 @@ class ErrorPages:
 
 
 def wants_json(request: Request) -> bool:
-    """Whether a request asks for JSON: by ``.json``, by ``format=json``, or by what it accepts."""
+    """Whether a request asks for JSON: by ``.json``, ``format=json`` or its ``Accept`` header."""
     if request.query_params.get("format") == "json" or request.scope.get("state", {}).get("json"):
         return True
     accepted = request.headers.get("accept", "")
@@ -65,5 +65,5 @@ def wants_json(request: Request) -> bool:
 
 
 def json_response(value: object, status: int = 200) -> Response:
-    """JSON: dates as ISO 8601, amounts as integers."""
+    """A JSON response: dates in ISO 8601, amounts as integers of nano-dollars."""
     return Response(orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS), status, media_type="application/json")

@@ -22,7 +22,7 @@ CHOICES: Mapping[str, str] = {
 
 
 def runs_grid(site: Site, lines: Sequence[RunLine], *, of_one: bool = False) -> Grid:
-    """Runs, one row each; without the automation, where all are ``of_one``."""
+    """A table of runs, one row each; without the automation's column where ``of_one`` automation is shown."""
     heads = (
         "run",
         *(() if of_one else ("automation",)),
@@ -54,7 +54,7 @@ def runs_grid(site: Site, lines: Sequence[RunLine], *, of_one: bool = False) -> 
 
 
 def approvals_grid(site: Site, lines: Sequence[DecidedApproval]) -> Grid:
-    """Decisions about runs, one row each."""
+    """A table of decisions about runs, one row each."""
     heads = ("run", "automation", "decision", "by", "decided", "budgets", "to hold")
     rows = tuple(
         (
@@ -72,7 +72,7 @@ def approvals_grid(site: Site, lines: Sequence[DecidedApproval]) -> Grid:
 
 
 def budget_amounts(choice: str, budgets: Mapping[str, Nano]) -> str:
-    """What a decision did to each budget that it named."""
+    """The effect of a decision on each budget that it names, as text."""
     what = {"once": "overdrawn by", "cheaper": "overdrawn by", "raise": "raised by"}.get(choice, "short by")
     return "; ".join(
         f"{budget_label(budget_id)} {what} {format_money(amount)}" for budget_id, amount in budgets.items()
@@ -80,7 +80,7 @@ def budget_amounts(choice: str, budgets: Mapping[str, Nano]) -> str:
 
 
 def audits_grid(audits: Sequence[QuoteAudit]) -> Grid:
-    """How past quotes held, by automation and quality."""
+    """A table of past quotes against actual cost, by automation and quality."""
     heads = ("automation", "quality", "runs", "within p95", "95 % interval", "within p50", "held ÷ spent", "drift")
     rows = tuple(
         (
@@ -99,7 +99,7 @@ def audits_grid(audits: Sequence[QuoteAudit]) -> Grid:
 
 
 def sizes_grid(audits: Sequence[QuoteAudit]) -> Grid:
-    """The same by the size of runs."""
+    """A table of past quotes against actual cost, by size of runs."""
     heads = ("automation", "quality", "quoted at", "runs", "within p95", "95 % interval", "held ÷ spent")
     rows = tuple(
         (
@@ -122,7 +122,7 @@ def _quoted_at(low: Nano, high: Nano) -> str:
 
 
 def between(share: ShareEstimate) -> str:
-    """An interval of shares."""
+    """An interval of two shares, from 0 to 1, as text."""
     return between_shares(share.low, share.high)
 
 
@@ -132,5 +132,5 @@ def between_shares(low: float, high: float) -> str:
 
 
 def times(value: float | None) -> str:
-    """A factor."""
+    """A factor as text."""
     return UNKNOWN if value is None else f"{value:.2f} ×"

@@ -15,7 +15,7 @@ ShownState: TypeAlias = tuple[ReplicaState, frozenset[str]]
 
 
 def state_of(path: Path) -> ReplicaState:
-    """The state of a replica's file: it changes with every sync that copies anything."""
+    """The state of a replica's file, read without opening it. It changes with every sync that copies rows."""
     found = []
     for file in (path, path.with_name(path.name + ".wal")):
         try:
@@ -28,7 +28,8 @@ def state_of(path: Path) -> ReplicaState:
 
 
 def shown_state(replica: Replica) -> ShownState:
-    """The state of what pages show: it also changes when a run is suspended or resumed, which is not copied.
+    """The state of everything that pages show. It also changes when a run is suspended or resumed, which the replica
+    does not record.
 
     Raises:
         LedgerError: the ledger cannot be read.

@@ -51,7 +51,7 @@ def is_loopback(host: str) -> bool:
 
 
 class SecurityHeaders:
-    """Adds the headers to every answer.
+    """Adds the security headers to every response.
 
     Args:
         app: what answers.
@@ -74,7 +74,7 @@ class SecurityHeaders:
 
 
 class HostCheck:
-    """Refuses requests under a name that is not the server's.
+    """Refuses requests whose Host header is not a name of this server.
 
     Args:
         app: what answers the others.
@@ -106,7 +106,8 @@ class HostCheck:
 
 
 class TokenCheck:
-    """Lets in who has the token: as ``Authorization: Bearer …``, or by the cookie that the form gives for it.
+    """Admits requests with the token: as ``Authorization: Bearer …``, or by the cookie that the form sets. The cookie
+    is derived from the token and does not contain it.
 
     The cookie is derived from the token and does not contain it.
 
@@ -125,7 +126,7 @@ class TokenCheck:
         self._errors = errors
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request, or ask for the token."""
+        """Pass the request on, or answer with the form that asks for the token."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -165,6 +166,6 @@ class TokenCheck:
 
 
 def _place(text: str) -> str:
-    """A path of this site; the first page, if it is not one."""
+    """A path of this site; the first page for anything else, so that the form redirects nowhere else."""
     sound = text.startswith("/") and not text.startswith(("//", "/\\")) and text.isprintable()
     return text if sound else "/"

@@ -22,7 +22,7 @@ _END_SECONDS = 5
 
 
 def checked_token(runtime: Runtime, host: str) -> str:
-    """The token that requests to this address must carry; none on loopback, unless ``[web] token_env`` names one.
+    """The token that requests to this address must carry; ``None`` on loopback, unless ``[web] token_env`` names one.
 
     Raises:
         ConfigError: the address is reached from other machines and there is no token, or it is too short.
@@ -81,7 +81,7 @@ def page_server(runtime: Runtime, host: str, port: int) -> Iterator[str]:
 
 
 def address(runtime: Runtime, host: str, port: int) -> str:
-    """Where people find the pages: ``[web] url``, or the address that the server listens on."""
+    """The public address of the pages: ``[web] url``, or the address that the server listens on."""
     if runtime.settings.web.url:
         return runtime.settings.web.url
     shown = "127.0.0.1" if host in {"0.0.0.0", "::"} else host  # noqa: S104 - it is what they gave
@@ -89,14 +89,14 @@ def address(runtime: Runtime, host: str, port: int) -> str:
 
 
 class _Server(uvicorn.Server):
-    """Uvicorn's, which says when it listens."""
+    """A Uvicorn server that signals when it listens."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.listens = threading.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin to listen."""
+        """Start listening, then signal it."""
         await super().startup(sockets)
         self.listens.set()
 

@@ -32,7 +32,7 @@ PERIOD = "30d"
 
 
 class Site:
-    """One project's site.
+    """The site of one project: its addresses and links.
 
     Args:
         runtime: the project's; its ledger and replica are only read.
@@ -46,16 +46,16 @@ class Site:
 
     @property
     def replica(self) -> Replica:
-        """The copy of the ledger that pages read."""
+        """The replica that pages read."""
         return self.runtime.replica
 
     @property
     def zone(self) -> ZoneInfo:
-        """Where days begin."""
+        """The time zone of days."""
         return self.runtime.settings.zone
 
     def automations(self) -> list[str]:
-        """The names of the automations that have run, as forms offer them; read again when the replica has moved on."""
+        """The names of the automations that have run, for forms; read again when the replica has changed."""
         state = state_of(self.replica.path)
         if self._automations is None or self._automations[0] != state:
             self._automations = state, sorted(automations(self.replica))
@@ -84,7 +84,7 @@ class Site:
         )
 
     def with_links(self, page: Page) -> Page:
-        """The page with its automations and runs as links."""
+        """The page with links in place of the names of its automations and runs."""
         sections = (
             section if section.grid is None else replace(section, grid=self._linked(section.grid))
             for section in page.sections

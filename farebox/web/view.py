@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Link(NamedTuple):
-    """A link of a page; the ``current`` one is where the reader is."""
+    """A link of a page; the ``current`` one leads to the page itself."""
 
     text: str
     href: str
@@ -62,7 +62,7 @@ class View:
 
 
 class PageRequest(NamedTuple):
-    """What a request asks for: the names in its path, and its query."""
+    """The parameters of a request: the names in its path, and its query."""
 
     path: Mapping[str, str]
     query: Mapping[str, str]
@@ -81,7 +81,7 @@ class PageRequest(NamedTuple):
         return None if text is None else read_moment(text, site.zone)
 
     def one_of(self, name: str, allowed: tuple[str, ...]) -> str | None:
-        """A word of the query.
+        """A value of the query that must be one of those allowed; ``None`` where it is left out.
 
         Raises:
             UsageError: it is not one of those allowed.
@@ -111,7 +111,7 @@ def _nothing_near(_: View) -> list[tuple[PageRoute, PageRequest]]:
 
 @dataclass(frozen=True, slots=True)
 class PageRoute:
-    """A page, where it is, and whether its views are kept.
+    """A page: its path, the function that makes it, and whether its views are cached.
 
     Args:
         path: of its address.

@@ -36,7 +36,7 @@ class _Kept:
 
 
 class ViewCache:
-    """The views of one site.
+    """The cached views of one site.
 
     Args:
         state: tells the state of what pages show now.
@@ -57,14 +57,14 @@ class ViewCache:
         self._thread.start()
 
     def stop(self) -> None:
-        """End that; a view under way is finished first."""
+        """Stop refreshing views; a view under way is finished first."""
         self._ended.set()
         self._wanted.set()
         if self._thread.is_alive():
             self._thread.join(_END_SECONDS)
 
     def view(self, key: Hashable, make: Callable[[], View], *, stale: bool) -> View:
-        """A view: the one that is kept, or else one made now.
+        """The cached view of a key, or else one made now.
 
         Args:
             key: of the view.
@@ -84,14 +84,14 @@ class ViewCache:
         return self._made(key, make, stale=stale)
 
     def want(self, key: Hashable, make: Callable[[], View]) -> None:
-        """Have a view made soon, unless it is kept already, and refreshed from then on, requested or not."""
+        """Make a view soon unless it is cached, and refresh it from then on, requested or not."""
         with self._lock:
             self._usual.add(key)
             if key not in self._views:
                 self._want(key, make)
 
     def expect(self, key: Hashable, make: Callable[[], View]) -> None:
-        """Have a view made soon that may be asked for next, and again for as long as one that was asked for now."""
+        """Make a view soon that is likely to be requested next, and refresh it like a requested one."""
         with self._lock:
             kept = self._views.get(key)
             if kept is not None:
@@ -108,7 +108,7 @@ class ViewCache:
                     self._want(key, kept.make)
 
     def _is_followed(self, key: Hashable, kept: _Kept) -> bool:
-        """Whether a view is refreshed whenever the replica changes, so that it is never old."""
+        """Whether a view is refreshed with every change of the replica, so that it is never stale."""
         return key in self._usual or kept.asked > time.monotonic() - _RECENT_SECONDS
 
     def _want(self, key: Hashable, make: Callable[[], View]) -> None:

@@ -193,11 +193,12 @@ def _refused_size(rules: MediaRules, image: ImagePart) -> str | None:
 
 def _crowded(rules: MediaRules, parts: Sequence[ImagePart | DocumentPart]) -> str | None:
     images = [part for part in parts if isinstance(part, ImagePart)]
-    if rules.many_images is None or len(images) <= rules.many_images.images:
+    limit = rules.many_images
+    if limit is None or len(images) <= limit.images:
         return None
     sizes = (MediaSize.of(image).size for image in images if image.data)
-    if any(size is not None and max(size) > rules.many_images.edge for size in sizes):
-        return f"takes more than {rules.many_images.images} images only of at most {rules.many_images.edge:,} pixels a side"
+    if any(size is not None and max(size) > limit.edge for size in sizes):
+        return f"takes more than {limit.images} images only of at most {limit.edge:,} pixels a side"
     return None
 
 

@@ -15,7 +15,7 @@ from pricing.reports.charts import Grid
 
 
 def view(site: Site, asked: PageRequest) -> View:
-    """The page. Open questions are read from the ledger, decisions from the replica."""
+    """The page of approvals: open questions come from the ledger, decisions from the replica."""
     waiting = site.runtime.approvals.waiting()
     decided = decided_approvals(site.replica, automation=asked.given("automation"))
     sections = []

@@ -23,7 +23,7 @@ _DECIDED = 20
 
 
 def view(site: Site, asked: PageRequest) -> View:
-    """The page.
+    """The page of one automation.
 
     Raises:
         UsageError: no run of that automation is known.

@@ -14,7 +14,7 @@ _NEAR = 20
 
 
 def view(site: Site, asked: PageRequest) -> View:
-    """The page."""
+    """The page of all automations."""
     since = asked.given("since") or PERIOD
     known = automations(site.replica)
     found = make_overview(site.runtime, RunSelection(since=asked.moment("since", site, PERIOD), zone=site.zone))
@@ -38,7 +38,7 @@ def view(site: Site, asked: PageRequest) -> View:
 
 
 def _near(shown: View) -> list[tuple[PageRoute, PageRequest]]:
-    """The pages of the automations that it lists, those that ran last first."""
+    """The pages of the automations that this page lists, the most recent first."""
     return [(automation.PAGE, PageRequest({"automation": name}, {})) for name in shown.data["known"][:_NEAR]]
 
 

@@ -17,7 +17,7 @@ _NEAR = 0.8
 
 
 def view(site: Site, asked: PageRequest) -> View:
-    """The page. Budgets are read from the ledger, which alone knows what is held at this moment."""
+    """The page of budgets. They are read from the ledger, since the replica has no current holds."""
     del asked
     states = sorted(site.runtime.ledger.budgets(), key=lambda state: (-_taken(state), state.name))
     limits = site.runtime.limits.all()
@@ -50,7 +50,7 @@ def view(site: Site, asked: PageRequest) -> View:
 
 
 def _taken(state: BudgetState) -> float:
-    """The share of the limit that is spent or held."""
+    """The share of the limit that is spent or held, from 0."""
     return (state.spent + state.held) / state.limit if state.limit else 1.0
 
 

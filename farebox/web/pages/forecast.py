@@ -9,7 +9,7 @@ from pricing.reports import forecast_page
 
 
 def view(site: Site, asked: PageRequest) -> View:
-    """The page."""
+    """The page of this month's spend forecast."""
     del asked
     found = forecast_now(site.runtime)
     return View(forecast_page(found), found.to_json())

@@ -28,7 +28,7 @@ _QUEUE = 50
 
 
 def view(site: Site, asked: PageRequest) -> View:
-    """The page."""
+    """The page of guard decisions and reviews."""
     word = asked.given("since") or PERIOD
     since = asked.moment("since", site, PERIOD) or datetime.now(UTC) - timedelta(days=36_500)
     found, queue = guard_report(site.replica, max(0, to_us(since))), review_queue(site.replica, most=_QUEUE)

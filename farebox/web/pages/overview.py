@@ -9,7 +9,7 @@ from pricing.reports import RunSelection, page_of
 
 
 def view(site: Site, asked: PageRequest) -> View:
-    """The page."""
+    """The page of costs, sales and margins over a period."""
     since = asked.given("since") or PERIOD
     found = make_overview(
         site.runtime,

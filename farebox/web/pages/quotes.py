@@ -9,7 +9,7 @@ from pricing.reports import ENOUGH, Page, Section, quote_audits
 
 
 def view(site: Site, asked: PageRequest) -> View:
-    """The page.
+    """The page of past quotes against actual cost.
 
     Raises:
         UsageError: no run of that automation is known.

@@ -8,7 +8,7 @@ from pricing.reports import page_of, run_report
 
 
 def view(site: Site, asked: PageRequest) -> View:
-    """The page.
+    """The page of one run.
 
     Raises:
         UsageError: there is no such run, or several begin or end like this.

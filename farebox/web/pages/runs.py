@@ -13,7 +13,7 @@ _NAMES = ("automation", "outcome", "owner", "tag", "since", "until", "id")
 
 
 def view(site: Site, asked: PageRequest) -> View:
-    """The page.
+    """A page of the list of runs.
 
     Raises:
         UsageError: a filter is wrong, or no run of that automation is known.

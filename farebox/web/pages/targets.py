@@ -21,7 +21,7 @@ _STATES = {
 
 
 def view(site: Site, asked: PageRequest) -> View:
-    """The page. Circuits are read from the ledger, attempts from the replica."""
+    """The page of targets: circuits come from the ledger, attempts from the replica."""
     del asked
     circuits, now = site.runtime.circuits.snapshot(), site.runtime.circuits.clock()
     health = {(one.target, one.model): one for one in target_health(site.replica)}

@@ -34,7 +34,7 @@ _OPEN_TURNS = 8
 
 @dataclass(frozen=True, slots=True)
 class TraceBar:
-    """When something was under way: percent of the run's time."""
+    """The time span of a row, in percent of the run's duration."""
 
     left: float
     width: float
@@ -43,7 +43,7 @@ class TraceBar:
 
 @dataclass(frozen=True, slots=True)
 class MaskedText:
-    """A text of a turn, masked."""
+    """A masked text of a turn."""
 
     role: str
     text: str
@@ -51,7 +51,7 @@ class MaskedText:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A row of the tree."""
+    """One row of the tree."""
 
     name: str
     note: str = ""
@@ -66,7 +66,7 @@ class Node:
 
 
 def view(site: Site, asked: PageRequest) -> View:
-    """The page.
+    """The page of one run's trace.
 
     Raises:
         UsageError: there is no such run, or several begin or end like this; or ``from`` is not a number.
@@ -104,7 +104,7 @@ def _first(asked: PageRequest) -> int:
 
 
 def _tools(report: RunReport, first: int) -> list[AttemptLine]:
-    """The paid requests of tools that were made beside the turns of one page."""
+    """The tool costs that are shown beside the turns of one page."""
     begin = report.turns[first].started_at if 0 < first < len(report.turns) else None
     after = report.turns[first + _TURNS].started_at if first + _TURNS < len(report.turns) else None
     return [
@@ -127,7 +127,7 @@ def _pager(site: Site, run_id: str, first: int, turns: int) -> tuple[Link, ...]:
 
 
 def _content(site: Site, report: RunReport, kept: int) -> str:
-    """Whether prompts and answers are there, and how to have them."""
+    """A sentence that says whether prompts and answers are kept, and how to keep them."""
     settings, automation = site.runtime.settings.content, report.run.automation
     if kept:
         return (
@@ -147,7 +147,7 @@ def _content(site: Site, report: RunReport, kept: int) -> str:
 
 
 class _Tree:
-    """The tree of one run."""
+    """Builds the tree of one run."""
 
     def __init__(
         self,
@@ -170,7 +170,7 @@ class _Tree:
         self._span = max((last - self._begin).total_seconds(), 0.001)
 
     def root(self) -> Node:
-        """The run itself."""
+        """The row of the run itself."""
         run, money = self._report.run, self._report.money
         parts = [*self._steps(), *((one.started_at, self._tool(one)) for one in self._tools)]
         children = tuple(node for _, node in sorted(parts, key=lambda part: part[0]))
@@ -187,8 +187,8 @@ class _Tree:
         )
 
     def _steps(self) -> Iterator[tuple[datetime, Node]]:
-        """When it began, and itself: each call of a step where these are kept, else the turns of one operation that
-        follow each other.
+        """Start time and row of each step call where these are kept, else of each group of consecutive turns of one
+        operation.
         """
         groups: list[tuple[CapturedCall | None, list[TurnLine]]] = []
         of_call = {turn_id: call for call in self._calls.values() for turn_id in call.turns}
@@ -259,7 +259,7 @@ class _Tree:
         )
 
     def _tool(self, request: AttemptLine) -> Node:
-        """A paid request of a tool; its ``model`` is its operation."""
+        """The row of a tool cost; its ``model`` is its operation."""
         ok = request.outcome == "ok"
         end = request.started_at + timedelta(microseconds=request.duration_us)
         units = [] if request.units is None else [f"{request.units:,.10g} units"]
@@ -316,7 +316,7 @@ def _texts(turn: Captured) -> Iterator[MaskedText]:
 
 
 def _lines(text: str) -> Markup:
-    """A text of several lines, on which nothing is markup."""
+    """A text of several lines as escaped HTML."""
     return escape(clean_lines(text))
 
 
