@@ -284,8 +284,8 @@ _OPEN: ContextVar[list[Completable] | None] = ContextVar("farebox_open", default
 
 
 def leave_open(begun: Completable) -> None:
-    """Complete ``one`` when the innermost :func:`completed_at_end` ends. Without such a block (in the process of a task
-    runner, outside any step), the settlement of the run completes it at the amount set aside.
+    """Complete ``begun`` when the innermost :func:`completed_at_end` ends. Without such a block (in the process of a
+    task runner, outside any step), the settlement of the run completes it at the amount set aside.
     """
     if (around := _OPEN.get()) is not None:
         around.append(begun)

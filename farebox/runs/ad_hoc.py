@@ -61,7 +61,7 @@ class AdHocRuns:
         self._process = os.getpid()
 
     def joined(self, here: StepContext) -> bool:
-        """Give the step its run if that is open here."""
+        """Give the step its run if this process has it open."""
         found = self._open.get(here.run_id or _flow_run_id() or self._own_id)
         if found is None:
             return False
@@ -97,7 +97,9 @@ class AdHocRuns:
             self.joined(here)
 
     def settle(self, error: BaseException | None = None) -> None:
-        """Settle what is this process's own, which ends. What it shares with others is theirs, or the lease's."""
+        """Settle the ad-hoc run of this process, which ends. Runs shared with other processes are settled by these, or
+        when the lease ends.
+        """
         if os.getpid() != self._process:  # a forked child: they are the parent's
             return
         outcome, reason = outcome_of(error)
@@ -153,7 +155,7 @@ class AdHocRuns:
         )
 
     def _rules(self, run: Run, operation: str, whose: RunOwner) -> list[BudgetRule]:
-        """The limits of [adhoc], and those set for its owner and for single operations."""
+        """The limits of [adhoc], and those set for the run's owner and for single operations."""
         from farebox.runs.admission import stated_limits
 
         limits, stated = self._runtime.settings.adhoc, stated_limits(self._runtime)
@@ -176,7 +178,7 @@ class AdHocRuns:
         ]
 
     def _settle_with(self, flow: FlowRunContext) -> None:
-        """Have the flow's end settle its run. The hooks are the flow object's, and know nothing of other runs."""
+        """Settle the run when its flow ends. The hooks belong to the flow object, so they check the run's id."""
         if flow.flow is None:
             return
         for hooks in (
@@ -213,7 +215,7 @@ class AdHocRuns:
 
 
 def program_name() -> str:
-    """How the script, notebook or test under way is called."""
+    """The name of the current script, notebook or test."""
     if "ipykernel" in sys.modules:
         return "notebook"
     first = sys.argv[0] if sys.argv else ""
@@ -235,7 +237,7 @@ def _refused(run: Run, refusals: list[Refusal]) -> OverBudget:
 
 
 def _flow_run() -> FlowRunContext | None:
-    """The flow run that is under way, where Prefect is loaded at all."""
+    """The current flow run, if Prefect is loaded; else ``None``."""
     if "prefect.context" not in sys.modules:
         return None
     from prefect.context import FlowRunContext
@@ -250,6 +252,6 @@ def _flow_run_id() -> str:
 
 
 def _is_automation() -> bool:
-    """Whether the flow under way is an automation, whose run this ledger should have."""
+    """Whether the current flow is an automation, whose run must be in this ledger."""
     found = _flow_run()
     return found is not None and hasattr(getattr(found.flow, "fn", None), "farebox_automation")

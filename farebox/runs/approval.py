@@ -35,17 +35,19 @@ WORDS: dict[Choice, str] = {
 
 
 class Approver(Protocol):
-    """Somebody who can be asked, or a way to reach them."""
+    """A person who can be asked, or a way to reach one."""
 
     @property
     def patience(self) -> timedelta:
-        """How long they may take."""
+        """The time that a decision may take."""
 
     def answered(self, question: ApprovalRequest) -> ApprovalDecision | None:
-        """What they decided about a question asked earlier; ``None`` where they never were."""
+        """The decision about a question that was asked earlier; ``None`` if there was none."""
 
     def ask(self, question: ApprovalRequest, refused: OverBudget) -> ApprovalDecision | None:
-        """What they decide, ``None`` where they do not; or the run ends here, to go on in a process of its own."""
+        """Ask for a decision; ``None`` if there is none in time. It may instead end the process, and the run continues
+        in another one.
+        """
 
 
 Asker = Callable[[ApprovalRequest, OverBudget], ApprovalDecision | None]
@@ -61,28 +63,28 @@ class Present:
         self.patience = patience
 
     def answered(self, question: ApprovalRequest) -> ApprovalDecision | None:
-        """They answer at once: a question that is still open was asked by somebody else."""
+        """Always ``None``: an open question was asked by another process, since this person answers at once."""
         del question
         return None
 
     def ask(self, question: ApprovalRequest, refused: OverBudget) -> ApprovalDecision | None:
-        """Ask, and wait."""
+        """Ask at the terminal and wait for the answer."""
         return self._asker(question, refused)
 
 
 def choices(question: ApprovalRequest, refused: OverBudget) -> tuple[Choice, ...]:
-    """What there is to choose: the cheapest route only where it is cheaper, to finish only where the run had begun."""
+    """The available choices: a cheaper route only where it is cheaper, to finish only where the run had begun."""
     cheaper, begun = question.cheaper < question.hold, has_begun(refused)
     return tuple(one for one in CHOICES if (one != "cheaper" or cheaper) and (one != "finish" or begun))
 
 
 def has_begun(refused: OverBudget) -> bool:
-    """Whether it is a run on its way that budgets refused more, not one that asked to start."""
+    """Whether a budget stopped a run under way, rather than its start."""
     return "budget_ids" in refused.fields
 
 
 def read_raise(text: str) -> Nano | None:
-    """An amount to raise by as a person wrote it; ``None`` if it is not valid."""
+    """An amount that a person wrote, in nano-dollars; ``None`` if it is not valid."""
     try:
         return parse_money(text)
     except MoneyError:
@@ -90,15 +92,15 @@ def read_raise(text: str) -> Nano | None:
 
 
 def suggested_raise(question: ApprovalRequest) -> str:
-    """What would just do: the most that any of the budgets lacks, up to the next cent."""
+    """The least raise that suffices for every budget, rounded up to a cent."""
     cent = 10_000_000
     return f"{dollars(-(-max(question.lacking.values()) // cent) * cent)} USD"
 
 
 @dataclass(frozen=True, slots=True)
 class AskedRoute:
-    """Where a run that is asked about would go: the first target of each operation, and why it is the economic route,
-    if it is.
+    """The route of a run that needs approval: the first target of each operation, and the reason if it is the economic
+    route.
     """
 
     targets: tuple[tuple[str, str, str], ...]
@@ -107,7 +109,7 @@ class AskedRoute:
 
     @classmethod
     def of(cls, question: ApprovalRequest) -> Self:
-        """What the run was admitted to ask for, which is what runs if it is approved."""
+        """The route that the request names, which runs if it is approved."""
         routes = json.loads(question.run.routes)
         firsts = ((operation, route[0]) for operation, route in routes.items() if route)
         found = tuple((operation, str(first["target"]), str(first.get("model", ""))) for operation, first in firsts)
@@ -115,12 +117,12 @@ class AskedRoute:
 
     @property
     def words(self) -> str:
-        """``as asked``, or that it is the economic route."""
+        """The route as text: ``as asked``, or that it is the economic route."""
         return "as asked" if self.economic is None else "on the economic route, the cheapest targets first"
 
 
 def approval_text(question: ApprovalRequest, refused: OverBudget) -> str:
-    """The question as Markdown, in which every name and the refusal are text. A run that had begun goes on."""
+    """The request as Markdown, with names and the refusal escaped."""
     environment = template_environment(
         Path(__file__).parent / "templates", exact=True, escape=escape_markdown, filters={"money": format_money}
     )
@@ -140,7 +142,7 @@ def approval_text(question: ApprovalRequest, refused: OverBudget) -> str:
 
 
 def rejected(question: ApprovalRequest, decision: ApprovalDecision | None, spent: Nano = 0) -> OverBudget:
-    """The end of a run that somebody refused, or nobody decided about in time, after it had ``spent`` so much."""
+    """The error of a run whose approval was refused or not given in time, after it had ``spent`` this amount."""
     names = ", ".join(budget_label(budget_id) for budget_id in question.lacking)
     why = "no decision in time" if decision is None else f"{decision.by} refused it"
     run, next_step = question.run, "Nothing was called and nothing is charged. Run it again to ask again."
@@ -166,7 +168,7 @@ _CHOICES = {word: choice for choice, word in WORDS.items()}
 
 
 class Approval(RunInput):
-    """The form."""
+    """The form in the Prefect UI."""
 
     decision: str
     decided_by: str
@@ -174,7 +176,7 @@ class Approval(RunInput):
 
 
 class Suspending:
-    """The person who answers a suspended run's form. Only a run of a deployment can be suspended, and no subflow."""
+    """Asks by the form of a suspended run. Only a run of a deployment can be suspended, and no subflow."""
 
     def __init__(self, flow_run: FlowRun, patience: timedelta) -> None:
         self._flow_run = flow_run
@@ -182,11 +184,11 @@ class Suspending:
 
     @staticmethod
     def can(flow_run: FlowRun) -> bool:
-        """Whether Prefect would suspend it."""
+        """Whether Prefect can suspend the current run."""
         return flow_run.deployment_id is not None and flow_run.parent_task_run_id is None
 
     def answered(self, question: ApprovalRequest) -> ApprovalDecision | None:
-        """What the form said, if the run was suspended for this question and resumed."""
+        """The answer in the form, if the run was suspended for this question and resumed."""
         key = _key(question)
         if key not in (self._flow_run.empirical_policy.pause_keys or ()):
             return None
@@ -194,7 +196,7 @@ class Suspending:
         return ApprovalDecision(_CHOICES[said.decision], said.decided_by, read_raise(said.raise_by) or 0)
 
     def ask(self, question: ApprovalRequest, refused: OverBudget) -> ApprovalDecision | None:
-        """Suspend the run with the form: this process ends here."""
+        """Suspend the run with the form. This process ends here."""
         seconds = (question.due_at + GRACE - datetime.now(UTC)).total_seconds()
         form = _form(question, refused).with_initial_data(
             approval_text(question, refused), raise_by=suggested_raise(question)
@@ -219,7 +221,7 @@ class Suspending:
 
 
 def kept_until(pause: Pause) -> datetime:
-    """Until when the hold of a run is kept that suspended itself: a little longer than Prefect lets it be resumed."""
+    """The end of the hold of a suspended run: a little later than Prefect allows it to be resumed."""
     now = datetime.now(UTC)
     timeout = pause.state.state_details.pause_timeout if pause.state is not None else None
     return now + LONGEST if timeout is None else max(now, timeout) + GRACE
@@ -238,11 +240,11 @@ def _form(question: ApprovalRequest, refused: OverBudget) -> type[Approval]:
 
 
 def _key(question: ApprovalRequest) -> str:
-    """Prefect's name of this suspension; another question about the same run has another time."""
+    """Prefect's key of this suspension; another question about the same run has another time."""
     return f"farebox-{question.due_at:%Y%m%d%H%M%S%f}"
 
 
 def apart(coroutine: Any) -> object:
-    """Run a coroutine of Prefect's wherever we are; on a thread, since this one may have a loop already."""
+    """Run a coroutine of Prefect's from any context: on a thread, since this one may have a running loop."""
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(copy_context().run, asyncio.run, coroutine).result()

@@ -90,7 +90,7 @@ def name_of(scope: str, value: object) -> str:
 
 
 def _owner(scope: str, said: object, parameter: object) -> str | None:
-    """Who was named; nobody if the parameter is left out: ``None``, or the empty text of a form."""
+    """The named owner; ``None`` for a parameter that is ``None``, or empty as in a form."""
     if said is not None:
         return name_of(scope, said)
     absent = parameter is None or (isinstance(parameter, str) and not parameter)
@@ -109,7 +109,7 @@ def _tags(value: object) -> tuple[object, ...]:
 
 
 def _canonical(value: object) -> str | None:
-    """The text of a value, ``None`` where it has none, or more than one."""
+    """The canonical text of a value; ``None`` where there is none, or more than one."""
     if isinstance(value, Enum):
         return _canonical(value.value)
     if isinstance(value, str | UUID):

@@ -20,7 +20,9 @@ _LONG_MINUTES: Final = 90
 
 
 class ExpectedTime(NamedTuple):
-    """How long a run takes that waits for batches or the flex tier, in seconds, by so many past batches."""
+    """The expected duration of a run that waits for batches or the flex tier, in seconds, and the number of past
+    batches it is based on.
+    """
 
     median: float
     p95: float
@@ -28,7 +30,7 @@ class ExpectedTime(NamedTuple):
 
 
 def expected_words(expected: ExpectedTime | None) -> str | None:
-    """How long a run takes that waits, for people; ``None`` where it does not."""
+    """The expected duration as text; ``None`` where the run does not wait."""
     if expected is None:
         return None
     based = f"by {expected.batches} past batches" if expected.batches else "assumed, without past batches"
@@ -109,7 +111,7 @@ def _asked(
 
 
 def _fits_batch(target: Target, calls: int) -> bool:
-    """Whether so many turns can be a batch of a target."""
+    """Whether this number of turns can be one batch of a target."""
     rules = spec_of(target.provider).features.batches
     return rules is not None and calls >= rules.least and batch_refusal(target) is None
 

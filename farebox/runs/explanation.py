@@ -209,7 +209,7 @@ class _Teller:
 
 
 def _size(planned: PlanStep) -> Size:
-    """The size of its turns; a typical one's input, where only a run's parameters tell it."""
+    """The size of a step's turns in tokens; where only parameters determine it, that of a typical turn."""
     read = planned.declared_input()
     written = planned.declared_output()
     return Size(TYPICAL.input_tokens if read is None else read, TYPICAL.output_tokens if written is None else written)

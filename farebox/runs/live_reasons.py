@@ -71,7 +71,7 @@ def _reasons(
 
 
 def _hindrances(runtime: Runtime, target: Target, planned: ResolvedStep, step: Step, *, durable: bool) -> Iterator[str]:
-    """Why turns cannot be in a batch that would be cheaper and back in time."""
+    """The reasons why turns cannot be in a batch that would be cheaper and back in time."""
     if not runtime.settings.batches.enabled:
         yield "[batches] enabled is false in farebox.toml"
     if not durable:

@@ -99,7 +99,7 @@ def _features(target: Target) -> dict[str, Any]:
 
 
 def _reasoning(target: Target) -> dict[str, Any]:
-    """How much the model can reason, and how much it does where a step says nothing."""
+    """The reasoning levels of a model, and its default."""
     rules = rules_of(target.provider, target.model)
     return {"levels": [level for level in LEVELS if level in rules.efforts], "setting": rules.level(target.reasoning)}
 
@@ -144,7 +144,7 @@ def list_targets(runtime: Runtime) -> list[TargetLine]:
 
 
 def tier_prices(rates: RateCard, target: Target) -> tuple[TierPrices, ...]:
-    """What the target costs at each service tier that it has a price at, the standard one first."""
+    """The prices of a target at each service tier that has one, the standard tier first."""
     offered = spec_of(target.provider).features
     found = []
     for service_tier in rates.service_tiers(target.model, target.provider):
@@ -172,7 +172,7 @@ def tier_prices(rates: RateCard, target: Target) -> tuple[TierPrices, ...]:
 
 
 def prices(rates: RateCard, target: Target) -> Prices | None:
-    """What the target's model costs today at the service tier that it asks for; ``None`` if it is unknown."""
+    """Today's prices of a target's model at the target's service tier; ``None`` if unknown."""
 
     def price(usage: Usage) -> Nano:
         return rates.price(target.model, target.provider, usage, service_tier=target.service_tier or STANDARD)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:  # Prefect takes a second to import, and a quote needs none of
 
 
 def outcome_of(error: BaseException | None) -> tuple[RunOutcome, str | None]:
-    """The outcome, and its reason; of an exception the type only: its text may hold content."""
+    """The outcome and its reason. Of an exception only the type is given, since its text may hold content."""
     match error:
         case None:
             return "completed", None
@@ -29,7 +29,7 @@ def outcome_of(error: BaseException | None) -> tuple[RunOutcome, str | None]:
 
 
 def outcome_of_state(state: State[Any]) -> tuple[RunOutcome, str | None]:
-    """The outcome of a flow function that returned a state: Prefect ends the run in it."""
+    """The outcome of a flow function that returned a state, in which Prefect ends the run."""
     if state.is_cancelled() or state.is_cancelling():
         return "cancelled", f"it returned {state.type.value}"
     if state.is_failed() or state.is_crashed():
@@ -38,7 +38,7 @@ def outcome_of_state(state: State[Any]) -> tuple[RunOutcome, str | None]:
 
 
 def _cancelled(error: BaseException) -> str | None:
-    """Why a run was cancelled, if that is what ended it."""
+    """The reason of a cancellation; ``None`` for any other end."""
     from prefect.exceptions import CancelledRun, TerminationSignal
 
     match error:

@@ -98,7 +98,7 @@ def planned_routes(
 def planned_route(
     runtime: Runtime, automation: str, step: Step, quality: Quality, *, size: Size, economic: str | None = None
 ) -> Route:
-    """Where the turns of one step may go."""
+    """The route of one step."""
 
     def at_tier(tier: str) -> Route:
         wanted = "premium" if tier == "premium" else "light" if step.tier == "auto" else step.tier
@@ -192,7 +192,7 @@ def pressure(runtime: Runtime, rules: Iterable[BudgetRule]) -> str | None:
 
 
 def _raised_percent(runtime: Runtime, automation: str, step: Step, *, stand_in: bool) -> int:
-    """How many of a hundred turns complexity would raise at the step's threshold."""
+    """The percentage of turns whose complexity is at or above the step's threshold."""
     scores = complexities(runtime.ledger, automation, step.operation, stand_in=stand_in)
     if len(scores) < ENOUGH:
         return 0

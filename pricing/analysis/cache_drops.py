@@ -102,7 +102,7 @@ def drop_length(shares: Sequence[float], rare: float = _RARE) -> int | None:
 
 
 def runs_dropped(uses: Sequence[RunCacheUse], rare: float = _RARE) -> int | None:
-    """How many of the newest runs of an operation the drop lasts that it is in; None where it is in none.
+    """The number of newest runs that a drop of an operation has lasted; None without a drop.
 
     Runs are compared as they are, then without the first request of each, which is often cold, then only those that
     began after a usual pause: what changes with the size of runs and with nights and weekends hides no drop there.
@@ -118,7 +118,7 @@ def runs_dropped(uses: Sequence[RunCacheUse], rare: float = _RARE) -> int | None
 
 
 def _comparisons(uses: Sequence[RunCacheUse]) -> list[tuple[Sequence[int], Sequence[float]]]:
-    """Series of runs that may be compared: their places among all, and a share of each."""
+    """Comparable series of runs: their indexes among all, and the share of each."""
     everything = range(len(uses))
     found: list[tuple[Sequence[int], Sequence[float]]] = [(everything, [use.share for use in uses])]
     if later := [(at, use.later_share) for at, use in enumerate(uses) if use.later_share is not None]:
@@ -133,7 +133,7 @@ def _comparisons(uses: Sequence[RunCacheUse]) -> list[tuple[Sequence[int], Seque
 
 
 def drop_at_end(shares: Sequence[float], rare: float = _RARE) -> tuple[int, float] | None:
-    """The drop that shows in the last of some runs for itself: how long it is, and the share halfway down."""
+    """The drop at the end of a series: its length in runs, and the share halfway down; None without one."""
     for newest, exceptions in _LOOKS:
         earlier = len(shares) - newest
         if earlier < _LEAST_BEFORE:
@@ -153,18 +153,22 @@ def drop_at_end(shares: Sequence[float], rare: float = _RARE) -> tuple[int, floa
 
 
 def _lowest(shares: Sequence[float], runs: int) -> float:
-    """The lowest that so many runs in a row have been: what comes and goes, with the week or the load, is usual."""
+    """The lowest median of ``runs`` consecutive runs: what recurs with the week or the load is usual."""
     return min((median(shares[at : at + runs]) for at in range(len(shares) - runs + 1)), default=1.0)
 
 
 def _chance(runs: int, low: int, newest: int, least: int) -> float:
-    """That of the ``newest`` of all runs at least ``least`` are among the ``low`` lowest, if any order is as likely."""
+    """The probability that at least ``least`` of the ``newest`` runs are among the ``low`` lowest of all, if every
+    order is equally likely.
+    """
     ways = sum(comb(low, some) * comb(runs - low, newest - some) for some in range(least, min(low, newest) + 1))
     return ways / comb(runs, newest)
 
 
 def _extended(shares: Sequence[float], newest: int, middle: float) -> int:
-    """The drop from its first run on: that before it is nearer to what was usual."""
+    """The length of the drop from its first run, which is the first that is farther from the usual share than from the
+    new one.
+    """
     length = newest
     while length < len(shares) - _LEAST_BEFORE and shares[-length - 1] < middle:
         length += 1
@@ -234,7 +238,7 @@ class _Sent:
 
     @property
     def model(self) -> str:
-        """Who was asked."""
+        """Model and target of the request."""
         return f"{self.request.model} ({self.request.target})"
 
     def part(self, name: _Part) -> str:
@@ -325,7 +329,7 @@ _NAMES: Final[dict[_Part, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class _Changes:
-    """The share of requests whose part is another than that of the request before: inside a run, and between two."""
+    """The share of requests whose part differs from the previous request: within a run, and between two runs."""
 
     inside: float
     between: float

@@ -149,7 +149,7 @@ class Packaging(Plain):
 
 
 def economics(sales: Sequence[Sale], price: Nano | None) -> UnitEconomics | None:
-    """What an outcome costs and earns; ``None`` when none was ever reached."""
+    """The unit economics; ``None`` when no outcome was ever reached."""
     outcomes = sum(sale.earned for sale in sales)
     if not outcomes:
         return None
@@ -209,13 +209,13 @@ def advise_packaging(
 
 
 def quantile(ascending: Sequence[Nano], level: float) -> Nano:
-    """By nearest rank."""
+    """The quantile of sorted amounts, by nearest rank."""
     return ascending[max(0, ceil(level * len(ascending)) - 1)]
 
 
 @dataclass(frozen=True, slots=True)
 class _Group:
-    """Runs that invoices are drawn from: of one customer, or of ``weight`` customers with few each."""
+    """Runs that invoices are drawn from: of one customer, or of ``weight`` customers with few runs each."""
 
     name: str
     sales: tuple[Sale, ...]
@@ -228,7 +228,7 @@ class _Group:
 
 @dataclass(frozen=True, slots=True)
 class _Invoice:
-    """``share`` of all invoices of the business look like it."""
+    """A simulated invoice; ``share`` is its share of all invoices."""
 
     cost: float
     sold: int
@@ -236,7 +236,7 @@ class _Invoice:
 
     @property
     def unit(self) -> Nano:
-        """An invoice without any outcome loses money at every price."""
+        """The cost per outcome in nano-dollars, rounded up; without an outcome the cost of the invoice."""
         return ceil(self.cost / max(1, self.sold) - 1e-6)
 
 
@@ -257,7 +257,7 @@ def _groups(sales: Sequence[Sale], days: float, per_day: float | None) -> tuple[
 
 
 def _invoices(groups: Sequence[_Group], period: str) -> list[list[_Invoice]]:
-    """Of each group; their shares add up to 1 over all groups."""
+    """Simulated invoices of each group; their shares sum to 1."""
     dice = random.Random(_SEED)  # noqa: S311 - no secret is drawn
     customers = sum(group.weight for group in groups)
     wanted = [max(_LEAST_DRAWS, ceil(_DRAWS * group.weight / customers)) for group in groups]
@@ -328,7 +328,9 @@ def _fair_price(cost: Nano, margin: float) -> Nano:
 
 
 def _loss_interval(losses: Sequence[float], weights: Sequence[int]) -> tuple[float | None, float | None]:
-    """Where the share of loss-making invoices lies for other customers like these: whole customers are drawn again."""
+    """The 95 % interval of the share of loss-making invoices for other customers like these, by resampling whole
+    customers.
+    """
     customers = sum(weights)
     if customers < 2:  # noqa: PLR2004 - one customer says nothing of others
         return None, None

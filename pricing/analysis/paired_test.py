@@ -63,14 +63,14 @@ class PairedTest:
         return self.may_pass(alpha) and self.p <= alpha
 
     def may_pass(self, alpha: float) -> bool:
-        """Whether it passes at the likeliest chance of wins: quickly known, and false for most that do not pass."""
+        """A quick check: whether the test passes at the most likely win rate; false for most that fail."""
         if self.statistic <= 0 or alpha <= _OUTSIDE:
             return False
         return self._probability(self._restricted(self._wins, self._losses)) <= alpha - _OUTSIDE
 
     @cached_property
     def p(self) -> float:
-        """The p-value; 1 where the candidate does not even look better than the margin."""
+        """The p-value; 1 where the candidate is not above the margin."""
         if self.statistic <= 0:
             return 1.0
         most = (1 - self._margin) / 2
@@ -80,7 +80,7 @@ class PairedTest:
         return min(1.0, max(map(self._probability, tried)) + _OUTSIDE)
 
     def _restricted(self, wins: int, losses: int) -> float:
-        """The likeliest chance of wins if the candidate lost exactly the margin."""
+        """The most likely win rate if the candidate loses exactly the margin."""
         n, margin = self._n, self._margin
         a, b = 2 * n, -losses - wins + (2 * n - losses + wins) * margin
         c = -wins * margin * (1 - margin)
@@ -92,7 +92,9 @@ class PairedTest:
         return (n * margin - (losses - wins)) / sqrt(variance)
 
     def _wins_for(self, losses: int) -> int:
-        """The fewest wins with which so many losses are as good as what was seen; above all cases if none is."""
+        """The fewest wins with which this number of losses is as good as the observed result; more than all cases if
+        none is.
+        """
         if losses not in self._least_wins:
             low, high = 0, self._n - losses + 1
             while low < high:
@@ -105,7 +107,7 @@ class PairedTest:
         return self._least_wins[losses]
 
     def _probability(self, chance: float) -> float:
-        """Of what was seen or more, if the candidate wins with this chance and loses exactly the margin."""
+        """The probability of the observed result or a better one, at this win rate and a loss of exactly the margin."""
         n, lost = self._n, chance + self._margin
         middle, spread = n * lost, sqrt(n * lost * (1 - lost))
         first, last = max(0, int(middle - _WIDTH * spread)), min(n, ceil(middle + _WIDTH * spread))
@@ -163,7 +165,7 @@ def _log_binomial(k: int, n: int, chance: float) -> float:
 
 
 def _tail(k: int, n: int, chance: float) -> float:
-    """The probability of at least ``k`` of ``n``."""
+    """The probability of at least ``k`` successes of ``n``."""
     if k <= 0:
         return 1.0
     if k > n or chance <= 0:
@@ -183,7 +185,9 @@ def _tail(k: int, n: int, chance: float) -> float:
 
 
 def _interval(k: int, n: int, outside: float) -> tuple[float, float]:
-    """Holds the chance behind ``k`` of ``n`` but for ``outside`` (Clopper and Pearson, *Biometrika* 26, 1934)."""
+    """The interval of the chance behind ``k`` of ``n``, wrong with probability ``outside`` (Clopper and Pearson,
+    *Biometrika* 26, 1934).
+    """
 
     def solve(holds: Callable[[float], bool]) -> float:
         low, high = 0.0, 1.0

@@ -215,7 +215,7 @@ def _restored(line: ReviewLine, there: Mapping[str, Mapping[AtQuality, Nano]], t
 
 
 def _all_at(rates: Rates, models: set[_Used], target: ReviewCandidate) -> Rates:
-    """Everything moved to one target, token for token."""
+    """Rates with every model replaced by one target, token for token."""
     moved = dict.fromkeys(((provider, model) for provider, model, _ in models), (target.provider, target.model))
     return Rates(rates.card, rates.at, moved)
 
@@ -283,7 +283,7 @@ def _repriced(
     *,
     cheapest: bool = False,
 ) -> dict[AtQuality, Nano]:
-    """By automation and quality, what its usage would cost at these rates."""
+    """The cost of the period's usage at these rates, by automation and quality, in nano-dollars."""
     bands: list[dict[str, Any]] = [
         {
             "provider": provider,

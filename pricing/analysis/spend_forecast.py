@@ -50,7 +50,7 @@ class Interval:
     high: Nano
 
     def plus(self, amount: Nano) -> Interval:
-        """Moved by what is known already."""
+        """The interval moved by a known amount."""
         return Interval(self.p50 + amount, self.low + amount, self.high + amount)
 
 
@@ -67,18 +67,18 @@ class RunsOut:
 
 @dataclass(frozen=True, slots=True)
 class SpendPaths:
-    """Imagined months: by draw, what is spent by the end of each day that is left, from now on."""
+    """Simulated months: per draw, the cumulated spend at the end of each remaining day."""
 
     days: tuple[date, ...]
     sums: tuple[tuple[float, ...], ...]
 
     def total(self) -> Interval:
-        """What is still to come by the last day."""
+        """The remaining spend until the last day."""
         ends = sorted(path[-1] if path else 0.0 for path in self.sums)
         return Interval(*(round(_at(ends, share)) for share in (0.5, (1 - LEVEL) / 2, (1 + LEVEL) / 2)))
 
     def runs_out(self, left: Nano) -> RunsOut:
-        """When ``left`` is spent."""
+        """When a budget with ``left`` nano-dollars is spent."""
         if left <= 0:
             today = self.days[0] if self.days else None
             return RunsOut(1.0, today, today)
@@ -93,7 +93,7 @@ class SpendPaths:
         return RunsOut(probability, day(0.5), day(0.05))
 
     def by_day(self) -> list[tuple[date, Interval]]:
-        """What is spent from now to the end of each day."""
+        """The cumulated spend from now to the end of each day."""
         days = []
         for place, day in enumerate(self.days):
             sums = sorted(path[place] for path in self.sums)
@@ -114,7 +114,7 @@ class Planned:
 
 @dataclass(frozen=True, slots=True)
 class Trend:
-    """The growth per day as a logarithm, how uncertain it is, and how many past days say so."""
+    """The daily growth as a logarithm, its standard error, and the number of past days it is based on."""
 
     mean: float
     spread: float

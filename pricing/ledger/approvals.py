@@ -48,13 +48,13 @@ class ApprovalRequest:
 
     @property
     def hold(self) -> Nano:
-        """What it would hold as it was asked for."""
+        """The hold of the run as it was requested, in nano-dollars."""
         return self.run.held_nano
 
 
 @dataclass(frozen=True, slots=True)
 class ApprovalDecision:
-    """What a person said; ``more`` nano-dollars are what each budget that was named is raised by."""
+    """A decision of a person; ``more`` is the raise of each named budget, in nano-dollars."""
 
     choice: Choice
     by: str
@@ -82,7 +82,7 @@ class Approved:
 
 
 class Approvals:
-    """What people are asked and what they decided.
+    """Open requests for approval, and decisions.
 
     Args:
         store: the database below.
@@ -94,7 +94,7 @@ class Approvals:
         self._clock = clock
 
     def ask(self, question: ApprovalRequest) -> None:
-        """Write a question down, in place of an older one about the same run."""
+        """Store a request in place of an earlier one about the same run."""
         row = {
             "run_id": question.run.run_id,
             "hold_nano": question.hold,
@@ -109,13 +109,13 @@ class Approvals:
             connection.execute(added.on_conflict_do_update(index_elements=["run_id"], set_=row))
 
     def open(self, run_id: str) -> ApprovalRequest | None:
-        """What somebody is asked about a run, if anything."""
+        """The open request about a run; ``None`` if there is none."""
         with self._store.read() as connection:
             row = connection.execute(sa.select(schema.questions).where(_Q.run_id == run_id)).one_or_none()
         return None if row is None else _approval_request(row)
 
     def waiting(self) -> list[ApprovalRequest]:
-        """The open questions, in the order in which they are due."""
+        """The open requests, in the order in which they are due."""
         with self._store.read() as connection:
             return [
                 _approval_request(row) for row in connection.execute(sa.select(schema.questions).order_by(_Q.due_at))
@@ -140,7 +140,9 @@ def raise_budgets(
 
 
 def close(connection: Connection, run_id: str) -> int | None:
-    """Take the question about a run away, so that only one may decide it: when it was asked, if it was open."""
+    """Delete the open request about a run, so that only one decision counts; returns when it was asked, ``None`` if it
+    was not open.
+    """
     return connection.execute(
         sa.delete(schema.questions).where(_Q.run_id == run_id).returning(_Q.asked_at)
     ).scalar_one_or_none()
@@ -155,7 +157,7 @@ def write_decision(
     *,
     admitted: bool,
 ) -> None:
-    """Write down what was decided, once the run is held by it, or refused. ``None``: nobody decided in time."""
+    """Record the decision, once the run is held by it or refused. ``None``: nobody decided in time."""
     hold, named = question.hold, dict(question.lacking)
     if decision is not None and decision.choice == "raise":
         named = dict.fromkeys(named, decision.more)
@@ -178,7 +180,7 @@ def write_decision(
 
 
 def shortfalls(refusals: Sequence[budgets.Refusal]) -> dict[str, Nano]:
-    """By the id of each budget that refused, what it lacks."""
+    """By the id of each budget that refused, the amount that is missing, in nano-dollars."""
     return {refusal.budget.budget_id: refusal.asked - refusal.budget.left for refusal in refusals}
 
 

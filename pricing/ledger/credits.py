@@ -172,7 +172,7 @@ def conclude(connection: Connection, run_id: str, *, earned: bool, now: int) -> 
 
 
 def expire(connection: Connection, wallet_id: str, now: int) -> None:
-    """Let go of what has expired. What rolls over becomes a grant that lasts as long again, and once only."""
+    """Expire grants. Credits that roll over become a new grant of the same duration, once."""
     while due := _grants(connection, _G.wallet_id == wallet_id, _G.expires_at <= now, _G.available_credits > 0):
         for grant in due:
             rolled = min(grant.available_credits, grant.rollover_credits)
@@ -198,7 +198,7 @@ def expire(connection: Connection, wallet_id: str, now: int) -> None:
 
 
 def live(connection: Connection, wallet_id: str, now: int) -> Sequence[Row[Any]]:
-    """The grants that can be spent, in the order in which they are."""
+    """The grants that can be spent, in spending order."""
     return _grants(
         connection,
         _G.wallet_id == wallet_id,
@@ -208,13 +208,13 @@ def live(connection: Connection, wallet_id: str, now: int) -> Sequence[Row[Any]]
 
 
 def held_credits(connection: Connection, wallet_id: str) -> int:
-    """Credits of a wallet that are set aside for runs under way."""
+    """Credits of a wallet that are held for runs under way."""
     total = sa.func.coalesce(sa.func.sum(_G.held_credits), 0)
     return int(connection.execute(sa.select(total).where(_G.wallet_id == wallet_id)).scalar_one())
 
 
 def lock(connection: Connection, wallet_id: str) -> None:
-    """Let nobody else change this wallet until the transaction ends."""
+    """Lock the wallet until the transaction ends."""
     connection.execute(sa.select(_W.wallet_id).where(_W.wallet_id == wallet_id).with_for_update()).one()
 
 
@@ -224,7 +224,7 @@ def _grants(connection: Connection, *conditions: sa.ColumnElement[bool]) -> Sequ
 
 
 def _move(connection: Connection, grant: Row[Any], movement: _Movement) -> None:
-    """Move credits of one grant from an account to another, and write it down."""
+    """Move credits of a grant between accounts and record the movement."""
     changes = {movement.debit: -movement.credits, movement.credit: movement.credits}
     columns = {"available": _G.available_credits, "held": _G.held_credits}
     values = {column.name: column + changes[name] for name, column in columns.items() if name in changes}
@@ -271,7 +271,9 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """What a wallet has: ``available`` credits to spend, ``held`` ones for runs under way; grants in spending order."""
+    """The balance of a wallet: ``available`` credits, ``held`` ones for runs under way, and its grants in spending
+    order.
+    """
 
     wallet_id: str
     available: int
@@ -330,14 +332,14 @@ class Wallets:
         return self._store.transact(work, durable=True)
 
     def ids(self) -> list[str]:
-        """Every wallet there is, sorted."""
+        """The ids of all wallets, sorted."""
         with self._store.read() as connection:
             return list(
                 connection.execute(sa.select(schema.wallets.c.wallet_id).order_by(schema.wallets.c.wallet_id)).scalars()
             )
 
     def balance(self, wallet_id: str) -> Balance:
-        """What a wallet has now; what has expired is let go of first.
+        """The current balance of a wallet, after its expired grants are removed.
 
         Raises:
             UsageError: there is no such wallet.

@@ -72,7 +72,7 @@ class Limit:
         soft_threshold(self.soft, self.limit)
 
     def rule(self, key: str) -> BudgetRule:
-        """The rule it is for one user, organisation, …."""
+        """The budget rule for one key, such as a user or an organisation."""
         return BudgetRule(self.scope, key, self.window, self.limit, soft_threshold(self.soft, self.limit))
 
 
@@ -92,7 +92,7 @@ def applicable(limits: Iterable[Limit], about: Mapping[Scope, Collection[str]]) 
 
 @dataclass(frozen=True, slots=True)
 class LimitChange:
-    """A limit that came to be: ``set`` by a person (``limit`` is ``None`` where it was taken back), or in force in a
+    """A change of a limit: ``set`` by a person (``limit`` is ``None`` where it was removed), or in force in a
     ``window``.
     """
 
@@ -104,7 +104,7 @@ class LimitChange:
 
 
 class StatedLimits:
-    """The limits that people set, and what became of every budget.
+    """The limits that people set, and the history of budgets.
 
     Args:
         store: the database below.
@@ -140,7 +140,7 @@ class StatedLimits:
             budgets.write_change(connection, rule, "set", self._clock())
 
     def unset(self, scope: Scope, key: str, window: Window) -> None:
-        """Let what farebox.toml says, if anything, count again.
+        """Remove a set limit, so that the one in farebox.toml applies again.
 
         Raises:
             UsageError: no such limit is set.
@@ -158,7 +158,7 @@ class StatedLimits:
             )
 
     def changes(self, scope: Scope, key: str, *, limit: int) -> list[LimitChange]:
-        """How a budget's limits came to be, newest first."""
+        """The changes of a budget's limits, newest first."""
         table = schema.budget_changes.c
         query = (
             sa.select(schema.budget_changes)
@@ -173,7 +173,7 @@ class StatedLimits:
         ]
 
     def windows(self, scope: Scope, key: str, *, limit: int) -> list[BudgetState]:
-        """What was spent in a budget's windows, newest first, the current ones included."""
+        """The spend in a budget's windows, newest first, including the current ones."""
         with self._store.read() as connection:
             found = budgets.past_windows(connection, scope, key, limit)
         return sorted(found, key=lambda state: state.starts_at, reverse=True)
@@ -185,7 +185,7 @@ class StatedLimits:
 
 
 def read_key(scope: str, text: str) -> str:
-    """The name of a user, an organisation, …, as it was given: two that differ in any character are two.
+    """The key of a scope, such as a user's name, checked; keys that differ in any character are different.
 
     Raises:
         UsageError: it could be taken for another, or for each (``*``).
@@ -200,7 +200,7 @@ def read_key(scope: str, text: str) -> str:
 
 
 def read_scope(text: str) -> Scope:
-    """The scope that a person named.
+    """The scope of that name.
 
     Raises:
         UsageError: there is none of that name.

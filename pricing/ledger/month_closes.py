@@ -62,7 +62,7 @@ class MonthCloses:
         return [(int(json.loads(row.intent)["started_at"]), int(row.worst_nano)) for row in rows]
 
     def close(self, closed: MonthClose) -> None:
-        """Write a close down.
+        """Record a close.
 
         Raises:
             UsageError: the month is closed already.
@@ -76,7 +76,7 @@ class MonthCloses:
 
 
 def closed_already(month: str) -> UsageError:
-    """The error of a second close."""
+    """The error for a month that is closed already."""
     return UsageError(
         f"{month} is closed already; nothing was written.",
         next_step=f"`farebox report --closed {month}` shows it. What became known since is in later months.",

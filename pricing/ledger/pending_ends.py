@@ -51,7 +51,7 @@ class PendingEnd:
 
 
 class PendingEnds:
-    """The ends that wait in one folder, which is made when there is one to keep.
+    """The pending ends in one folder, which is created with the first one.
 
     Args:
         folder: of the machine that the runs ended on.
@@ -61,7 +61,7 @@ class PendingEnds:
         self.folder = folder
 
     def add(self, end: PendingEnd) -> None:
-        """Keep one; it survives a power cut.
+        """Store an end; it survives a power cut.
 
         Raises:
             OSError: the folder cannot be written.
@@ -78,9 +78,7 @@ class PendingEnds:
             new.unlink(missing_ok=True)
 
     def all(self) -> list[tuple[Path, PendingEnd]]:
-        """Those that wait, the oldest execution first, each with its file; unreadable ones are reported and skipped;
-        they do not stop others.
-        """
+        """The pending ends with their files, the oldest execution first; unreadable ones are logged and skipped."""
         found = []
         try:
             paths = [Path(entry.path) for entry in os.scandir(self.folder) if entry.name.endswith(_SUFFIX)]
@@ -101,7 +99,7 @@ class PendingEnds:
         return sorted(found, key=lambda one: one[1].execution)
 
     def remove(self, path: Path) -> None:
-        """Forget one, which was settled; left there, it would change nothing any more."""
+        """Remove an end that was settled; settling it again would change nothing."""
         try:
             path.unlink(missing_ok=True)
         except OSError as error:

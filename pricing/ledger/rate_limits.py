@@ -32,7 +32,7 @@ class RateLimit:
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """What became of a use of one limit: how many its window holds now, and if refused, seconds until one is free."""
+    """The result of one use of a limit: the uses in its window, and if refused, the seconds until one is free."""
 
     limit: RateLimit
     used: int
@@ -78,7 +78,7 @@ class MovingWindows:
 
 
 def _pull_back(connection: Connection, limit: RateLimit, now: int) -> None:
-    """What was used before the clock was set back is used, but not in the future: it would count until then."""
+    """Move uses from before a clock change to the present: in the future they would count until then."""
     ahead = sa.update(schema.rate_slots).where(_SLOTS.subject == _hash(limit.subject), _SLOTS.used_at > now)
     connection.execute(ahead.values(used_at=now))
 
@@ -110,6 +110,6 @@ def _take(connection: Connection, limit: RateLimit, now: int) -> Use:
 
 
 def _add(connection: Connection, subject: str, slot: int, now: int) -> int:
-    """How many rows were added: none if somebody else has just added this slot."""
+    """Add a slot; returns 0 if another process has just added it, else 1."""
     insert = insert_into(connection.dialect.name, schema.rate_slots).values(subject=subject, slot=slot, used_at=now)
     return len(connection.execute(insert.on_conflict_do_nothing().returning(_SLOTS.slot)).all())

@@ -35,9 +35,8 @@ _CHUNK = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One day (or period), account, model and service tier: what was billed and recorded, and why the two differ.
-
-    Amounts in nano-dollars; ``billed_nano`` is with credits, discounts and taxes. The reasons add up to the difference.
+    """The difference of one day (or period), account, model and service tier. Amounts are nano-dollars; ``billed_nano``
+    is with credits, discounts and taxes. The amounts of the reasons add up to the difference.
     """
 
     day: date
@@ -54,7 +53,7 @@ class Difference:
 
     @property
     def difference_nano(self) -> Nano:
-        """Billed less recorded."""
+        """Billed minus recorded, in nano-dollars."""
         return self.billed_nano - self.recorded_nano
 
 
@@ -84,7 +83,7 @@ class Reconciliation(Plain):
 
     @property
     def corrected_nano(self) -> Nano:
-        """What accepting it changes in the ledger."""
+        """The change of recorded cost if the reconciliation is accepted, in nano-dollars."""
         return sum(one.delta_nano for one in self.corrections)
 
     @property
@@ -154,7 +153,7 @@ def _books(
     accounts: Mapping[str, str],
     period: tuple[date | None, date | None],
 ) -> Books:
-    """Both sides, in the groups of the export."""
+    """Both sides in the groups of the export."""
     accounts_billed = {row[0] for row in export.execute("SELECT DISTINCT account FROM billed").fetchall()}
     [(first, last, named)] = export.execute(
         "SELECT min(day), max(day + days - 1), count(*) FILTER (WHERE model <> '') FROM billed"
@@ -291,7 +290,7 @@ def _digest(files: Sequence[Path]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Accepted(Plain):
-    """What an acceptance wrote: how many attempts were corrected, and by how much in all."""
+    """The effect of an acceptance: the number of corrected attempts and the sum of corrections."""
 
     reconciliation_id: str
     attempts: int

@@ -23,7 +23,7 @@ KINDS = ("input", "cache_read", "cache_write", "cache_write_1h", "output")
 
 
 class GroupKey(NamedTuple):
-    """Where a group stands. ``day`` is the first of ``days``; a part that the export does not tell apart is empty."""
+    """The key of a group. ``day`` is the first of ``days``; parts that the export does not distinguish are empty."""
 
     day: date
     days: int
@@ -46,7 +46,7 @@ class RecordedAttempt:
 
 @dataclass(slots=True)
 class Volume:
-    """Tokens of one kind and what they were billed; tokens are ``None`` where the export does not say."""
+    """Tokens of one kind and the amount billed for them; tokens are ``None`` where the export does not state them."""
 
     tokens: float | None = None
     nano: Nano = 0
@@ -65,7 +65,7 @@ class Other:
 
 @dataclass(slots=True)
 class Group:
-    """Both sides of one key. ``estimates`` are attempts priced at their worst case or as an accepted bill said."""
+    """Both sides of one key. ``estimates`` are attempts priced at their worst case or by an accepted bill."""
 
     key: GroupKey
     model_name: str = ""
@@ -83,28 +83,28 @@ class Group:
 
     @property
     def billed_nano(self) -> Nano:
-        """What was billed for usage."""
+        """The amount billed for usage, in nano-dollars."""
         return sum(one.nano for one in self.billed.values())
 
     @property
     def rows(self) -> int:
-        """How many lines of the export are about usage of this group."""
+        """The number of lines of the export about usage of this group."""
         return sum(one.rows for one in self.billed.values())
 
     @property
     def lines(self) -> tuple[int, ...]:
-        """The numbers of the first of them."""
+        """The line numbers of the first of them."""
         return tuple(sorted({line for one in self.billed.values() for line in one.lines}))[:20]
 
     @property
     def estimated_nano(self) -> Nano:
-        """What its estimates are recorded at."""
+        """The recorded amount of the estimates, in nano-dollars."""
         return sum(one.cost_nano for one in self.estimates)
 
 
 @dataclass(frozen=True, slots=True)
 class Books:
-    """All groups, and the days that the export is about."""
+    """All groups, and the days that the export covers."""
 
     groups: dict[GroupKey, Group]
     first: date
@@ -121,7 +121,7 @@ class Books:
 def billed_books(
     duck: DuckDBPyConnection, accounts: Mapping[str, str], known: Iterable[str], *, by_account: bool
 ) -> Books:
-    """The export's side.
+    """The groups of the export's side.
 
     Args:
         duck: with the table ``billed``.
@@ -171,7 +171,7 @@ def _add(group: Group, row: Mapping[str, Any]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Fold:
-    """Puts the ledger's side into the export's groups; ``by_tier``: these tell service tiers apart."""
+    """Adds the ledger's side to the export's groups. ``by_tier``: the groups distinguish service tiers."""
 
     books: Books
     by_account: bool
@@ -180,7 +180,7 @@ class Fold:
     by_tier: bool = False
 
     def key(self, row: Mapping[str, Any]) -> GroupKey:
-        """Where what was recorded belongs."""
+        """The group of a recorded amount."""
         begins, days = self.spans(day_of(row["day"]))
         return GroupKey(
             begins,
@@ -191,7 +191,7 @@ class Fold:
         )
 
     def add(self, recorded: Sequence[Mapping[str, Any]], uncertain: Sequence[Mapping[str, Any]]) -> None:
-        """Add what was recorded."""
+        """Add a recorded amount to its group."""
         for row in recorded:
             group = self._group(row)
             group.recorded_nano += row["cost_nano"]
@@ -210,7 +210,7 @@ class Fold:
                 group.crossing.append(attempt)
 
     def add_arrivals(self, uncertain: Sequence[Mapping[str, Any]]) -> None:
-        """Add requests of the day before the first that were still in flight when that began."""
+        """Add requests of the previous day that were in flight when the first day began."""
         for row in uncertain:
             if self.spans(day_of(row["after"])) != self.spans(day_of(row["day"])) and row["priced"] == "usage":
                 key = self.key(row)
@@ -260,5 +260,5 @@ def _rows(duck: DuckDBPyConnection, query: str, parameters: Mapping[str, Any] | 
 
 
 def rows_of(duck: DuckDBPyConnection, name: str, **parameters: Any) -> list[dict[str, Any]]:
-    """What ``sql/<name>.sql`` selects."""
+    """The rows that ``sql/<name>.sql`` selects."""
     return _rows(duck, _sql(name), parameters)

@@ -27,7 +27,7 @@ _SHOWN = 3
 
 
 def reconciliation_sentences(found: Reconciliation) -> Iterator[str]:
-    """What matters, in sentences."""
+    """The main figures of a reconciliation as sentences."""
     difference = found.billed_nano - found.recorded_nano
     sign = "more" if difference >= 0 else "less"
     yield (
@@ -50,13 +50,13 @@ def reconciliation_sentences(found: Reconciliation) -> Iterator[str]:
 
 
 def cause_grid(found: Reconciliation) -> Grid:
-    """What each cause comes to."""
+    """The amount of each cause, as a table."""
     rows = tuple((cause, format_money(nano), MEANINGS[cause]) for cause, nano in found.causes.items())
     return Grid(("reason", "billed − recorded", "meaning"), rows, 1)
 
 
 def difference_grid(found: Reconciliation, most: int) -> Grid:
-    """The groups that differ by more than the tolerance, largest first, with the rows behind."""
+    """The groups that differ by more than the tolerance, largest first, with the export's line numbers."""
     heads = ("day", "account", "model", "tier", "billed", "recorded", "difference", "reasons")
     return Grid(heads, tuple(_row(one) for one in found.beyond[:most]), 4)
 

@@ -70,7 +70,7 @@ class Archive:
         self._clock = clock
 
     def segments(self) -> list[Segment]:
-        """What has been archived, oldest first."""
+        """The archived segments, oldest first."""
         with self._store.read() as ledger:
             return sealed(ledger, self.folder)
 
@@ -128,7 +128,7 @@ class Archive:
         return Segment(last + 1, folder, files, pruned=False)
 
     def _seal(self, segment: Segment, runs: int, before: int) -> None:
-        """From here on the files are the archive's. Two who seal the same segment: the second is refused."""
+        """Make the files part of the archive. If two processes seal the same segment, the second is refused."""
         row = {"ordinal": segment.ordinal, "runs": runs, "before": before, "files": json.dumps(segment.files)}
         with self._store.write(durable=True) as ledger:
             known = sa.select(schema.segments.c.ordinal).where(schema.segments.c.ordinal == segment.ordinal)
@@ -137,7 +137,7 @@ class Archive:
             ledger.execute(schema.segments.insert().values(**row, sealed_at=self._clock()))
 
     def _prune(self, segment: Segment) -> None:
-        """Take out of the ledger the rows that the segment has."""
+        """Delete from the ledger the rows that are in the segment."""
         segment.check()
         for table in reversed(TABLES):  # the runs last: they tell whose the other facts are
             for numbers in _batches(_numbers(segment.path(table.name)), _PRUNED):
@@ -154,7 +154,7 @@ class Archive:
 
 
 def _over(ledger: Connection, before: int) -> list[str]:
-    """The runs that have ended before a moment, are not held and that nothing looks back on, oldest first."""
+    """The runs that ended before a moment, are not held and are not needed for quotes or routing, oldest first."""
     ended = sa.select(_S.run_id).group_by(_S.run_id).having(sa.func.max(_S.ended_at) < before)
     held = sa.select(schema.holds.c.run_id)
     query = sa.select(_R.run_id).where(_R.run_id.in_(ended), _R.run_id.not_in(held)).order_by(_R.seq)
@@ -163,7 +163,7 @@ def _over(ledger: Connection, before: int) -> list[str]:
 
 
 def _looked_back_on(ledger: Connection) -> set[str]:
-    """Of each automation and quality the newest runs: those that quotes lean on, and those that routes learn from."""
+    """The newest runs of each automation and quality, which quotes and routing use."""
     kept: set[str] = set()
     for group in ledger.execute(sa.select(_S.automation, _S.quality, _S.stand_in).distinct()).all():
         mine = sa.and_(_S.automation == group.automation, _S.quality == group.quality, _S.stand_in == group.stand_in)
@@ -218,7 +218,7 @@ def _batches(found: Iterable[T], size: int) -> Iterator[tuple[T, ...]]:
 
 
 def _flush(folder: Path) -> None:
-    """Make sure that a folder and the files in it survive a power cut."""
+    """Flush a folder and its files to disk, so that they survive a power cut."""
     for path in (*(path for path in folder.iterdir() if path.is_file()), folder):
         descriptor = os.open(path, os.O_RDONLY)
         try:

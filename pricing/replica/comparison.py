@@ -45,7 +45,7 @@ class Comparison:
 
     @property
     def same(self) -> bool:
-        """Whether everything that was copied is as it is in the ledger."""
+        """Whether all copied rows equal those of the ledger."""
         return not (self.missing or self.extra or self.changed or self.older or self.why)
 
 
@@ -86,12 +86,12 @@ class _Table:
     on_sqlite: bool
 
     def behind(self, horizon: SnapshotHorizon) -> int:
-        """Rows that the next sync copies."""
+        """The number of rows that the next sync copies."""
         new = self.mark.new(self.table, horizon, on_sqlite=self.on_sqlite)
         return int(self.ledger.execute(sa.select(sa.func.count()).select_from(self.table).where(new)).scalar_one())
 
     def newest(self) -> int:
-        """The highest row number of either."""
+        """The highest row number on either side."""
         there = self.ledger.execute(sa.select(sa.func.max(self.table.c.seq)).where(self._copied())).scalar_one()
         [(here,)] = self.replica.execute(f"SELECT max(seq) FROM {self._facts}").fetchall()  # noqa: S608
         return max(there or 0, here or 0)
@@ -109,7 +109,7 @@ class _Table:
         )
 
     def older_same(self, last: int) -> bool:
-        """Whether the rows up to ``last`` are as many in both and add up to the same."""
+        """Whether both sides have the same number and sums of rows up to ``last``."""
         if last <= 0 or self.without:
             return True
         numbers = [name for name, kind in duckdb_tables.columns(self.table).items() if kind == "BIGINT"]
@@ -139,7 +139,7 @@ class _Table:
 
 
 def _moved(replica: DuckDBPyConnection, table: sa.Table, moving: Sequence[Segment]) -> Collection[int]:
-    """The numbers of a table's rows that these segments have."""
+    """The row numbers of a table that these segments contain."""
     paths = [str(one.path(table.name)) for one in moving if table in TABLES and one.files[table.name][0]]
     if not paths:
         return frozenset()

@@ -39,7 +39,7 @@ def columns(table: sa.Table) -> dict[str, str]:
 
 
 def create_facts(duck: DuckDBPyConnection) -> None:
-    """Empty tables of facts, and a view of each."""
+    """Create empty tables of facts, with a view of each."""
     duck.execute("CREATE SCHEMA facts")
     for table in schema.FACTS:
         kinds = ", ".join(f"{name} {kind}" for name, kind in columns(table).items())

@@ -179,7 +179,7 @@ class Replica:
                 ) from None
 
     def suspended(self) -> set[str]:
-        """The ids of the runs that are suspended now, as the ledger has it: this is not copied.
+        """The ids of the runs that are suspended now, from the ledger, since suspensions are not copied.
 
         Raises:
             LedgerError: the ledger cannot be read.
@@ -188,7 +188,7 @@ class Replica:
             return {run_id for run_id, _ in holds.suspended(ledger)}
 
     def narrow(self, connection: DuckDBPyConnection, run_id: str) -> None:
-        """Let a reader see the archived facts of one run only: a long archive has files without number.
+        """Limit a reader to the archived facts of one run, since a long archive has many files.
 
         Raises:
             LedgerUnusable: an archived file that has some is missing or was changed.
@@ -229,7 +229,7 @@ class Replica:
 
     @contextmanager
     def _marked(self) -> Iterator[None]:
-        """Leave a mark while the file is open."""
+        """Keep a marker file while the replica is open."""
         mark = self.path.with_name(f"{self.path.name}.open.{os.getpid()}.{secrets.token_hex(4)}")
         with suppress(OSError):  # without disk space there is no mark
             mark.touch()
@@ -239,13 +239,13 @@ class Replica:
             mark.unlink(missing_ok=True)
 
     def _crashes(self) -> list[Path]:
-        """Marks of processes that ended while they had the file open."""
+        """Marker files of processes that ended while they had the replica open."""
         marks = self.path.parent.glob(f"{self.path.name}.open.*")
         return [mark for mark in marks if not _lives(int(mark.suffixes[-2][1:]))]
 
     @contextmanager
     def _alone(self, lock: Path, wait: float | None = None) -> Iterator[bool]:
-        """One of the replica's locks, in a folder that is made when missing; whether it is held."""
+        """Hold one of the replica's locks; yields whether it is held."""
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with acquire_file_lock(lock, wait=wait) as held:
@@ -280,7 +280,7 @@ class Replica:
         return synced
 
     def _copy_new(self) -> Synced:
-        """Copy what is new, and note which ledger the replica is then a copy of: the next sync need not look."""
+        """Copy new rows, and note the state of the ledger, so that an unchanged one is not read again."""
         with self._store.read():
             pass  # open from here on: commits are counted
         before = self._store.state()
@@ -291,7 +291,7 @@ class Replica:
         return synced
 
     def _as_copied(self, state: LedgerState | None) -> str | None:
-        """The ledger's state and the replica's own; ``None`` where one of them does not tell."""
+        """The combined state of ledger and replica; ``None`` where one is unknown."""
         if state is None or _log_of(self.path).exists():
             return None
         try:
@@ -337,7 +337,7 @@ class Replica:
         replica.execute("UPDATE about SET token = ?", [token])
 
     def _copy_tables(self, replica: DuckDBPyConnection, ledger: Connection) -> int:
-        """Copy what is new of every table, and move the watermarks if that is anything; how many rows that were."""
+        """Copy the new rows of every table and advance the watermarks; returns the number of rows."""
         on_sqlite, marks = self._store.is_sqlite, watermarks(replica)
         horizon = horizon_of(ledger, on_sqlite=on_sqlite)
         rows, copied = 0, list[tuple[sa.Table, Watermark]]()
@@ -359,7 +359,7 @@ class Replica:
         mark: Watermark,
         new: sa.ColumnElement[bool],
     ) -> tuple[int, Watermark]:
-        """Copy rows; how many, and the watermark with the newest of them."""
+        """Copy rows; returns their number and the new watermark."""
         columns = [table.c[name] for name in duckdb_tables.columns(table)]
         found = ledger.execution_options(yield_per=duckdb_tables.CHUNK).execute(
             sa.select(*columns).where(new).order_by(table.c.seq)
@@ -387,7 +387,7 @@ class Replica:
 
 
 class _Note:
-    """One line in a file. It may get lost."""
+    """One line in a file, which may get lost."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -464,13 +464,13 @@ def _first_line(error: Exception) -> str:
 
 
 def _adopted(replica: DuckDBPyConnection, archive: Path) -> list[Segment]:
-    """The segments that stand for rows that were archived, oldest first."""
+    """The segments that replace archived rows, oldest first."""
     found = replica.execute("SELECT ordinal, folder, files, shape FROM segments ORDER BY ordinal").fetchall()
     return [Segment(ordinal, archive / folder, files_of(files), shape=shape) for ordinal, folder, files, shape in found]
 
 
 def _adopt(replica: DuckDBPyConnection, segments: Sequence[Segment]) -> None:
-    """Let the last of these segments stand for the rows it has."""
+    """Replace the rows that the last of these segments contains by the segment."""
     segment = segments[-1]
     segment.check()
     if segment.files["guard_decisions"][0]:

@@ -17,12 +17,12 @@ _OF_RUNS = ("runs", "turns", "attempts", "adjustments", "settlements", "guard_de
 
 
 def create_rollups(duck: DuckDBPyConnection) -> None:
-    """Empty rollups."""
+    """Create empty rollup tables."""
     execute(duck, "rollup_tables")
 
 
 def newest_rows(duck: DuckDBPyConnection) -> dict[str, int]:
-    """Where each table of facts ends now, for ``roll_up_since``."""
+    """The newest row number of each table of facts, for ``roll_up_since``."""
     return {
         name: duck.execute(f"SELECT coalesce(max(rowid), -1) FROM facts.{name}").fetchall()[0][0]  # noqa: S608
         for name in _OF_RUNS
@@ -30,13 +30,13 @@ def newest_rows(duck: DuckDBPyConnection) -> dict[str, int]:
 
 
 def roll_up_since(duck: DuckDBPyConnection, ends: dict[str, int], segments: Sequence[Segment]) -> None:
-    """Roll up the runs that facts were added about, since the tables ended where ``ends`` says."""
+    """Update the rollups of the runs that have facts newer than ``ends``."""
     found = " UNION ".join(f"SELECT run_id FROM facts.{name} WHERE rowid > {end}" for name, end in ends.items())  # noqa: S608
     _touch(duck, found, segments, [])
 
 
 def roll_up_segment(duck: DuckDBPyConnection, segment: Segment, segments: Sequence[Segment]) -> None:
-    """Roll up the runs that were archived in one segment, which is the last of ``segments``."""
+    """Update the rollups of the runs in the last of ``segments``."""
     path = str(segment.path("runs")).replace("'", "''")
     _touch(duck, f"SELECT run_id FROM read_parquet('{path}')", segments, [segment])  # noqa: S608
     duck.execute(

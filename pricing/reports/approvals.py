@@ -18,10 +18,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class DecidedApproval(Plain):
-    """One decision; ``by`` is None where nobody decided in time.
-
-    ``hold_nano`` is what was approved, or asked for where it was not; ``budgets`` are the nano-dollars by which each
-    budget named was overdrawn or raised, or that it is short.
+    """A decision about a run. ``by`` is None where nobody decided in time. ``hold_nano`` is the amount approved or
+    requested; ``budgets`` are the nano-dollars by which each budget was overdrawn or raised, or that it is short.
     """
 
     run_id: str

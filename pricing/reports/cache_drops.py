@@ -37,7 +37,7 @@ def find_cache_drops(
 
 
 def drop_sentence(drop: CacheDrop) -> str:
-    """What has happened to one operation, and why."""
+    """A sentence about a drop of cache use: the operation, the extent and the cause."""
     now, before = percent(drop.now), percent(drop.before)
     return (
         f"{drop.operation} read {now} of its input from prompt caches in the last {plural(drop.runs, 'run')}, and "

@@ -25,9 +25,9 @@ from pricing.reports.query import ReadableReplica, read_replica
 
 @dataclass(frozen=True, slots=True)
 class StatementItem:
-    """One automation: outcomes that were charged, runs without one, what was charged in money and in credits.
-
-    ``credits_of_users`` were paid from users' own wallets. ``cost_nano`` is ours, ``None`` unless asked for.
+    """One automation of a statement: charged outcomes, runs without one, and the charges in money and credits.
+    ``credits_of_users`` were paid from users' own wallets. ``cost_nano`` is the provider cost, ``None`` unless
+    requested.
     """
 
     automation: str
@@ -71,21 +71,21 @@ class ChargebackStatement(Plain):
 
     @property
     def charged_nano(self) -> Nano:
-        """All of it, in money."""
+        """The sum of all charges in money, in nano-dollars."""
         return sum(one.charged_nano for one in self.items)
 
     @property
     def with_cost(self) -> bool:
-        """Whether it says what outcomes cost us."""
+        """Whether the statement includes the cost of outcomes."""
         return any(one.cost_nano is not None for one in self.items)
 
     @property
     def title(self) -> str:
-        """Its name on paper."""
+        """The title of the statement."""
         return f"Statement {self.month}-{self.number:06}" if self.number is not None else "Statement (preview)"
 
     def canonical(self) -> str:
-        """The statement as the text that is kept."""
+        """The statement as the text that the ledger stores."""
         return json.dumps(self.to_json(), sort_keys=True, separators=(",", ":"))
 
 
@@ -126,7 +126,7 @@ def chargeback_statement(
 
 
 def read_statement(text: str, number: int) -> ChargebackStatement:
-    """A statement that was kept as ``canonical`` text, with the number that it was given."""
+    """A statement from its ``canonical`` text, with its number."""
     fields: dict[str, Any] = json.loads(text)
     for field in ("begins", "ends", "issued_at"):
         fields[field] = datetime.fromisoformat(fields[field])
@@ -158,7 +158,7 @@ def statement_page(found: ChargebackStatement) -> Page:
 
 
 def statement_sentences(found: ChargebackStatement) -> Iterator[str]:
-    """What matters of a statement, in sentences."""
+    """The main figures of a statement as sentences."""
     outcomes, free = sum(one.outcomes for one in found.items), sum(one.not_charged for one in found.items)
     yield f"{plural(outcomes, 'outcome')} for {format_money(found.charged_nano)} in {found.month}."
     if free:
@@ -212,7 +212,7 @@ def statement_csv(found: ChargebackStatement) -> str:
 
 
 def statement_grids(found: ChargebackStatement) -> Iterator[tuple[str, Grid]]:
-    """Its tables, each with a title."""
+    """The tables of a statement, each with a title."""
     yield "Outcomes", _items(found)
     if found.credits is not None:
         yield "Credits", _credits(found.credits)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class CorrectedRuns:
-    """By run, when the newest of it became known; ``end`` is up to which adjustment and settlement was looked."""
+    """The time of the newest correction of each run; ``end`` is the last adjustment and settlement that was read."""
 
     runs: dict[str, datetime]
     end: tuple[int, int]

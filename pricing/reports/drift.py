@@ -36,8 +36,8 @@ _HUNDRED = 100
 
 @dataclass(frozen=True, slots=True)
 class PeriodCost:
-    """Runs of some days. ``unit_nano`` is the cost per outcome, failed runs included; ``None`` without an outcome.
-    ``gross_margin`` is ``None`` where a price is not known.
+    """Costs of the runs of a period. ``unit_nano`` is the cost per outcome, failed runs included; ``None`` without an
+    outcome. ``gross_margin`` is ``None`` where a price is unknown.
     """
 
     runs: int
@@ -89,16 +89,16 @@ class CostTrend(Plain):
 
     @property
     def now(self) -> PeriodCost:
-        """What is true now."""
+        """The cost that holds now: of the recent days if these differ, else of the whole window."""
         return self.recent if self.moved else self.window
 
     @property
     def now_since(self) -> datetime:
-        """From when on that is true."""
+        """The beginning of the period of ``now``."""
         return self.recent_since if self.moved else self.since
 
     def sentences(self, *, until: datetime) -> tuple[str, ...]:
-        """What has changed; empty where nothing has."""
+        """The significant changes as sentences; empty if there are none."""
         found = []
         days = plural(max(1, round((until - self.since) / timedelta(days=1))), "day")
         if self.within is not None and self.moved:
@@ -187,7 +187,9 @@ def _cost(rows: Sequence[Row]) -> PeriodCost:
 
 
 def _compared(new: Sequence[Row], old: Sequence[Row]) -> CostChange | None:
-    """By the delta method for the logarithm of a ratio of two means; ``None`` where there is too little."""
+    """The change between two periods, by the delta method for the logarithm of a ratio of means; ``None`` with too few
+    runs.
+    """
     sides = [_log_unit(rows) for rows in (new, old)]
     if sides[0] is None or sides[1] is None:
         return None

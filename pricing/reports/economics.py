@@ -27,7 +27,7 @@ class EconomicSigns:
 
 
 def signs(replica: Replica, choice: RunSelection) -> EconomicSigns | None:
-    """What there is to judge; None where nothing ran.
+    """The rows for the doctor's economic checks; None where nothing ran.
 
     Raises:
         LedgerBusy: somebody holds the replica's file.

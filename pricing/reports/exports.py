@@ -47,7 +47,7 @@ _ATTEMPTS = {
 
 
 def export(report: RunReport | Breakdown, path: Path, kind: ExportFormat) -> int:
-    """Write a run's attempts, or a breakdown's lines; how many.
+    """Write a run's attempts or a breakdown's lines to a file; returns the number of rows.
 
     Raises:
         UsageError: the file cannot be written there.
@@ -93,7 +93,7 @@ def defused(cell: Any) -> Any:
 
 
 def _steers(cell: str) -> bool:
-    """Whether a spreadsheet would compute it."""
+    """Whether a spreadsheet would take the text for a formula."""
     if not cell:
         return False
     first = next((sign for sign in cell if not (invisible(sign) or _PASSED.match(sign))), "")

@@ -234,7 +234,7 @@ CREATE OR REPLACE TEMP MACRO focus_tags(automation, quality, org, owner, names) 
 
 
 def _put_rates(source: ReplicaReading, rates: FocusRates, span: Mapping[str, int]) -> None:
-    """The tables ``focus_rates`` and ``focus_regions`` for the query."""
+    """Create the tables ``focus_rates`` and ``focus_regions`` for the query."""
     names = ", ".join(f"{side}_{kind} BIGINT" for side in ("list", "own") for kind in _KINDS)
     source.execute(
         "CREATE OR REPLACE TEMP TABLE focus_rates (provider VARCHAR, model VARCHAR, service_tier VARCHAR, day BIGINT, "

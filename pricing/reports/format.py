@@ -52,7 +52,7 @@ _LEAST_PERCENT, _ROUND_FROM = 0.1, 10
 
 
 def ratio(part: int, whole: int) -> float | None:
-    """How much ``part`` is of ``whole``; None where that is nothing."""
+    """``part`` divided by ``whole``; None where ``whole`` is 0."""
     return part / whole if whole else None
 
 
@@ -68,7 +68,7 @@ def clean_lines(text: str) -> str:
 
 
 def amount(number: float | None) -> str:
-    """``1``, ``2.5``, ``12,000``; a dash where it is not known."""
+    """A number: ``1``, ``2.5``, ``12,000``; a dash for ``None``."""
     return UNKNOWN if number is None else f"{number:,.10g}"
 
 
@@ -113,7 +113,7 @@ def percent(share: float | None) -> str:
 
 
 def count(number: int | None) -> str:
-    """``12,300``, or a dash for what nobody counted."""
+    """A count: ``12,300``; a dash for ``None``."""
     return UNKNOWN if number is None else f"{number:,}"
 
 
@@ -128,7 +128,7 @@ def plural(number: int, one: str, many: str | None = None) -> str:
 
 
 def moment(when: datetime | None) -> str:
-    """``2026-11-23 08:15 UTC``."""
+    """A time in UTC: ``2026-11-23 08:15 UTC``; a dash for ``None``."""
     return UNKNOWN if when is None else f"{when:%Y-%m-%d %H:%M %Z}"
 
 

@@ -23,10 +23,9 @@ _MOST_LEAKS = 50
 
 @dataclass(frozen=True, slots=True)
 class GuardLine(Plain):
-    """One guard in one version and mode.
-
-    ``reviewed`` of its blocks, redactions and retries were looked at by a person, ``wrong`` of these were wrong;
-    ``wrong_low`` and ``wrong_high`` hold the share of wrong ones with 95 % confidence (Wilson).
+    """The decisions of one guard in one version and mode. People reviewed ``reviewed`` of its blocks, redactions and
+    retries and found ``wrong`` of them wrong; ``wrong_low`` to ``wrong_high`` is the 95 % interval of that share
+    (Wilson).
     """
 
     guard: str
@@ -54,8 +53,8 @@ class GuardLine(Plain):
 
 @dataclass(frozen=True, slots=True)
 class JudgedAnswer:
-    """An answer that a guard had something against: whether any of it ``stands``, that is, no person found it wrong;
-    and whether the judge's objection was found wrong, by which a person ``approved`` the answer.
+    """An answer that a guard objected to. ``stands``: no person found an objection wrong; ``approved``: a person found
+    the judge's objection wrong.
     """
 
     stands: bool
@@ -113,7 +112,7 @@ def guard_report(replica: Replica, since: int = 0) -> GuardReport:
 
 
 def review_queue(replica: Replica, guard: str | None = None, most: int = 50) -> list[Reviewable]:
-    """Decisions that nobody has looked at, newest first.
+    """Decisions that nobody has reviewed, newest first.
 
     Raises:
         LedgerBusy: somebody holds the replica's file.
@@ -124,7 +123,7 @@ def review_queue(replica: Replica, guard: str | None = None, most: int = 50) -> 
 
 
 def judged_answers(replica: Replica, judge: str, since: int) -> dict[str, JudgedAnswer]:
-    """Answers that guards had something against from then on (microseconds), by turn; ``judge`` is the judge's name.
+    """Answers since then (microseconds) that guards objected to, by turn; ``judge`` is the judge's name.
 
     Raises:
         LedgerBusy: somebody holds the replica's file.

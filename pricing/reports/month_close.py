@@ -86,15 +86,15 @@ class MonthFigures(Plain):
 
     @property
     def total_nano(self) -> Nano:
-        """What the month costs in the books: with corrections of earlier months."""
+        """The cost of the month in the books: with corrections of earlier months."""
         return self.cost_nano + self.corrections_nano
 
     def canonical(self) -> str:
-        """The figures as the text that is kept: the same bytes for the same figures."""
+        """The figures as the text that the ledger stores; equal figures give equal bytes."""
         return json.dumps(self.to_json(), sort_keys=True, separators=(",", ":"))
 
     def digest(self) -> str:
-        """The SHA-256 of that text."""
+        """The SHA-256 of that text, in hex."""
         return hashlib.sha256(self.canonical().encode()).hexdigest()
 
 
@@ -196,7 +196,7 @@ def _corrections(costs: Iterable[Row]) -> tuple[MonthCorrection, ...]:
 
 
 def read_figures(text: str) -> MonthFigures:
-    """The figures that were kept as ``canonical`` text."""
+    """Figures from their ``canonical`` text."""
     figures: dict[str, Any] = json.loads(text)
     for field in ("begins", "ends", "closed_at"):
         figures[field] = datetime.fromisoformat(figures[field])
@@ -213,7 +213,7 @@ def read_figures(text: str) -> MonthFigures:
 
 
 def month_sentences(found: MonthFigures) -> Iterator[str]:
-    """What matters of a month, in sentences."""
+    """The main figures of a month as sentences."""
     yield (
         f"{found.month} costs {format_money(found.total_nano)} and earned {format_money(found.charged_nano)} "
         f"with {plural(found.outcomes, 'outcome')}."
@@ -238,7 +238,7 @@ def month_sentences(found: MonthFigures) -> Iterator[str]:
 
 
 def month_grids(found: MonthFigures) -> Iterator[tuple[str, Grid]]:
-    """Its tables, each with a title."""
+    """The tables of a month, each with a title."""
     for title, lines in (
         ("By automation", found.automations),
         ("By customer", found.customers),

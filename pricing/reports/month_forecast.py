@@ -88,30 +88,30 @@ class SpendForecast(Plain):
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """Now, where days begin."""
+    """The present time in the project's time zone."""
 
     now: datetime
     zone: ZoneInfo
 
     @property
     def today(self) -> date:
-        """The day that is under way."""
+        """The current day."""
         return self.now.astimezone(self.zone).date()
 
     @property
     def month(self) -> tuple[date, date]:
-        """The first and the last day of the month."""
+        """The first and the last day of the current month."""
         first = self.today.replace(day=1)
         return first, (first + timedelta(days=32)).replace(day=1) - timedelta(days=1)
 
     @property
     def left_of_today(self) -> float:
-        """The share of today that is still to come."""
+        """The share of today that remains, 0 to 1."""
         here = self.now.astimezone(self.zone)
         return 1 - (here.hour * 3600 + here.minute * 60 + here.second) / _DAY_SECONDS
 
     def day_of(self, quarter: int) -> date:
-        """The day that a quarter of an hour is in."""
+        """The day of a quarter of an hour."""
         return from_us(quarter).astimezone(self.zone).date()
 
 

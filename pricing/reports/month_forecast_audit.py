@@ -61,13 +61,13 @@ class ForecastCoverage(Plain):
 
 
 class _Past(NamedTuple):
-    """By day, what it came to; and by day, what of that became known on which later day."""
+    """Past spend by day, and when it became known: per day, the amounts by the later day on which they appeared."""
 
     amounts: Amounts
     late: dict[date, list[tuple[date, Nano]]]
 
     def known_before(self, today: date) -> Amounts:
-        """What each day before ``today`` came to, as far as it was known when ``today`` began."""
+        """The spend of each day before ``today``, as far as it was known when ``today`` began."""
         return {
             day: amount - sum(nano for known, nano in self.late.get(day, ()) if known >= today)
             for day, amount in self.amounts.items()
@@ -160,7 +160,7 @@ def _months_before(today: date, first: date) -> Iterator[tuple[date, date]]:
 
 
 def _forecast(past: _Past, begins: date, made: date, ends: date) -> _Outcome:
-    """What was forecast on the morning of ``made`` for the days from ``begins`` to ``ends``, and what came."""
+    """The forecast made on the morning of ``made`` for the days ``begins`` to ``ends``, beside the actual spend."""
     known = past.known_before(made)
     spent = sum(amount for day, amount in known.items() if day >= begins)
     forecast = imagine(known, made, ends).total().plus(spent)
@@ -192,7 +192,7 @@ def _coverage(series: Series, horizon: Horizon, gone: int, made: Sequence[_Outco
 
 
 def least_to_show_too_wide(level: float = LEVEL) -> int:
-    """With fewer forecasts not even all of them within the interval shows that it is too wide."""
+    """The number of forecasts below which even full coverage does not show that intervals are too wide."""
     forecasts = 1
     while clopper_pearson(forecasts, forecasts)[0] <= level:
         forecasts += 1
@@ -200,7 +200,7 @@ def least_to_show_too_wide(level: float = LEVEL) -> int:
 
 
 def audit_sentences(found: Sequence[ForecastCoverage]) -> Iterator[str]:
-    """What the audit says, and what it cannot say."""
+    """The result of the audit as sentences, with its limits."""
     made = [one for one in found if one.forecasts]
     if not made:
         yield (

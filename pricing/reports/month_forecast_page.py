@@ -37,7 +37,7 @@ def forecast_page(found: SpendForecast) -> Page:
 
 
 def forecast_sentences(found: SpendForecast) -> Iterator[str]:
-    """What matters, in sentences."""
+    """The main figures of a forecast as sentences."""
     total = found.total
     yield (
         f"This month: {format_money(total.spend.p50)} ({between(total.spend)}); "
@@ -52,7 +52,7 @@ def forecast_sentences(found: SpendForecast) -> Iterator[str]:
 
 
 def basis(found: SpendForecast) -> str:
-    """What the forecast rests on."""
+    """A sentence about the data that the forecast is based on."""
     rests = [plural(found.history_days, "day") + " of history"] if found.history_days else []
     rests += [plural(found.scheduled, "scheduled run")] if found.scheduled else []
     if not rests:
@@ -66,7 +66,7 @@ def between(interval: Interval) -> str:
 
 
 def when(one: BudgetForecast) -> str:
-    """When a budget runs out: the day, and how likely that is."""
+    """The day on which a budget runs out and how likely that is, as text."""
     if one.expected is not None:
         earliest = f", at the earliest {one.earliest}" if one.earliest not in {None, one.expected} else ""
         return f"on {one.expected} ({percent(one.probability)} likely{earliest})"
@@ -74,7 +74,7 @@ def when(one: BudgetForecast) -> str:
 
 
 def forecast_rows(found: SpendForecast) -> list[dict[str, str]]:
-    """For the table in Prefect; names are escaped for Markdown."""
+    """Rows of the table in Prefect; names are escaped for Markdown."""
     lines = [found.total, *found.automations, *found.customers]
     rows = [dict(zip(_HEADS, (one.by, escape_markdown(one.name), *_amounts(one)), strict=True)) for one in lines]
     for budget in found.budgets:
@@ -134,7 +134,7 @@ def _sections(found: SpendForecast) -> Iterator[Section]:
 
 
 def forecast_chart(found: SpendForecast) -> Chart:
-    """The month's spend as it adds up, and between what it may come to."""
+    """A chart of the month's cumulated spend, with the range of the forecast."""
     days = found.days
     highest = max((one.high_nano for one in days), default=0) / USD
     up = linear(0, highest or 1, lambda dollars: format_money(round(dollars * USD)), label="spend of the month")

@@ -39,7 +39,7 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A part of a page: what it says in sentences, then drawings, then a table."""
+    """One section of a page: sentences, then drawings, then a table."""
 
     title: str
     sentences: tuple[str, ...] = ()
@@ -52,14 +52,14 @@ class Section:
 
     @property
     def hidden(self) -> str:
-        """The label of what is shown on demand; empty if everything is shown."""
+        """The label of the part that is shown on demand; empty if everything is shown."""
         charts = f"the chart{'s' if len(self.drawings) > 1 else ''}" if self.drawings and self.folded_drawings else ""
         table = f"the table ({len(self.grid.rows):,} rows)" if self.grid and self.folded else ""
         return " and ".join(part for part in (charts, table) if part)
 
     @property
     def brief(self) -> bool:
-        """Whether nothing but sentences is there at once."""
+        """Whether only sentences are shown at first."""
         return not (self.drawings and not self.folded_drawings) and not (self.grid and not self.folded)
 
 
@@ -83,7 +83,9 @@ def render_page(page: Page) -> str:
 
 @cache
 def page_environment(*folders: Path) -> Environment:
-    """What makes pages: the templates of some folders, then those of pages, ``page.html.j2`` above all."""
+    """The Jinja2 environment of pages: templates of the given folders first, then the shared ones, such as
+    ``page.html.j2``.
+    """
     from markupsafe import Markup
 
     environment = template_environment(
@@ -98,12 +100,12 @@ def page_environment(*folders: Path) -> Environment:
 
 
 def _together(text: str) -> str:
-    """A short text in which no line ends between a number and its unit."""
+    """A short text without a line break between a number and its unit."""
     return _UNIT.sub("\u00a0", text)
 
 
 def _breakable(text: str) -> Markup:
-    """A text that may end a line after the separators of ids, such as a model's."""
+    """A text that may break after the separators of ids, such as a model's."""
     from markupsafe import Markup, escape
 
     return Markup(_SEPARATOR.sub(r"\1<wbr>", str(escape(clean(text)))))  # noqa: S704 - it was escaped before

@@ -56,7 +56,7 @@ _SKEW_US: Final = 600_000_000
 
 
 class AnthropicBatchClient(HttpBatchClient):
-    """Message Batches, version 2023-06-01. Betas hold for a whole batch: they are headers of its target."""
+    """Message Batches, version 2023-06-01. Beta features apply to a whole batch: they are headers of its target."""
 
     def line(self, line_id: str, target: Target, request: ModelRequest) -> BatchLine:
         """A request as ``{custom_id, params}``.
@@ -77,7 +77,7 @@ class AnthropicBatchClient(HttpBatchClient):
         return line
 
     def split(self, target: Target, lines: Sequence[BatchLine]) -> list[tuple[BatchLine, ...]]:  # noqa: ARG002 - the protocol's
-        """The lines within the limits of one call."""
+        """The lines as batches within the limits of one call."""
         return split(self.rules, lines, lambda line: len(_written(line)) + 1, frame=len(_FRAME))
 
     async def submit(self, target: Target, lines: Sequence[BatchLine], *, label: str) -> BatchHandle:
@@ -140,14 +140,16 @@ class AnthropicBatchClient(HttpBatchClient):
         return (_RESULTS,)
 
     def _get_file(self, handle: BatchHandle, file: str) -> HttpRequest:
-        """At the target's own address: ``results_url`` could name any, and the key goes with the call."""
+        """The request for the results at the target's own address: ``results_url`` could name any host, and the key
+        goes with the call.
+        """
         return _call(handle.target, "GET", _of(handle, file))
 
     def _line_reader(self, handle: BatchHandle, batch: JSONObject) -> LineReader:  # noqa: ARG002 - the base's
         return partial(_result, handle.target)
 
     async def _has(self, handle: BatchHandle, ids: frozenset[str]) -> bool:
-        """Whether a batch that has ended is one of these lines: all of them are, or none."""
+        """Whether a batch that has ended contains these lines; it contains all of them or none."""
         async with aclosing(self._calls.lines(self._get_file(handle, _RESULTS))) as rows:
             async for row in rows:
                 if line_id := text(obj(parse(row)).get("custom_id")):
@@ -183,12 +185,12 @@ def _of(handle: BatchHandle, what: str = "") -> str:
 
 
 def _written(line: BatchLine) -> bytes:
-    """A line of the call. The body is JSON already, and is not read again."""
+    """A line of the call as bytes; its body is JSON already."""
     return b'{"custom_id":%b,"params":%b}' % (encode(line.line_id), line.body)
 
 
 def _result(target: Target, row: bytes) -> LineResult | None:
-    """A line of the file of results; ``None`` if it cannot be read."""
+    """One line of the result file; ``None`` if it is damaged."""
     found = obj(parse(row))
     line_id, result = text(found.get("custom_id")), obj(found.get("result"))
     if not line_id:
@@ -218,7 +220,7 @@ def _older(batch: JSONObject, since: int) -> bool:
 
 
 def _moment(value: object) -> int | None:
-    """Microseconds since 1970 of an RFC 3339 text."""
+    """An RFC 3339 time in microseconds since 1970."""
     try:
         return round(datetime.fromisoformat(text(value)).timestamp() * 1_000_000)
     except ValueError:

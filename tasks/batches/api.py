@@ -56,7 +56,7 @@ class BatchLine:
 
 @dataclass(frozen=True, slots=True)
 class BatchHandle:
-    """One batch at its provider; all that is needed to ask for it again.
+    """A batch at its provider: everything that is needed to ask for it again.
 
     Args:
         target: as it is reached, with its key.
@@ -72,13 +72,13 @@ class BatchHandle:
 
     @property
     def provider(self) -> str:
-        """Whose batch it is."""
+        """The provider of the batch."""
         return self.target.provider
 
 
 @dataclass(frozen=True, slots=True)
 class BatchFault:
-    """Why a batch gave nothing.
+    """The reason why a batch has no results.
 
     Args:
         kind: ``queue_full``: the account has too many tokens or requests in batches, wait and submit again;
@@ -117,7 +117,7 @@ _CAUSES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class BatchCounts:
-    """Lines of a batch; ``None`` where the provider does not tell, or not yet."""
+    """Line counts of a batch; ``None`` where the provider does not report them, or not yet."""
 
     total: int | None = None
     succeeded: int | None = None
@@ -126,13 +126,13 @@ class BatchCounts:
 
     @property
     def done(self) -> int | None:
-        """Lines that have an outcome."""
+        """The number of lines that have an outcome; ``None`` if unknown."""
         return None if self.succeeded is None or self.failed is None else self.succeeded + self.failed
 
 
 @dataclass(frozen=True, slots=True)
 class BatchStatus:
-    """How far a batch is. ``fault`` says why it failed; ``ended_at`` is microseconds since 1970, UTC."""
+    """The status of a batch. ``fault`` is the reason if it failed; ``ended_at`` is microseconds since 1970, UTC."""
 
     state: BatchState
     counts: BatchCounts = BatchCounts()
@@ -143,7 +143,7 @@ class BatchStatus:
 
     @property
     def final(self) -> bool:
-        """Whether it stays as it is: its results can be taken."""
+        """Whether the status can no longer change, so that results can be collected."""
         return self.state in FINAL
 
 
@@ -153,9 +153,8 @@ GONE: Final = BatchStatus("failed", fault=BatchFault("retention_over"))
 
 @dataclass(frozen=True, slots=True)
 class LineResult:
-    """What became of one line: a reply if it succeeded, else a failure.
-
-    A reply's service tier is ``batch``. ``failure.maybe_billed`` says whether the provider may charge for the line.
+    """The result of one line: a reply if it succeeded, else a failure. The service tier of a reply is ``batch``.
+    ``failure.maybe_billed`` says whether the provider may charge for the line.
     """
 
     line_id: str
@@ -167,7 +166,7 @@ class LineResult:
 
 @dataclass(slots=True)
 class ResultTally:
-    """What a provider's results held beside the lines that were submitted; counted while they are read."""
+    """Counts of a provider's results against the submitted lines, updated while they are read."""
 
     unknown: int = 0
     """Lines with an id that nobody submitted."""
@@ -178,9 +177,8 @@ class ResultTally:
 
 
 class BatchCallFailed(Exception):
-    """A call of a batch API that failed. Its text names what was called and the class of failure only.
-
-    ``call`` is what was called, ``failure`` why it failed, ``fault`` the same where it is about the batch itself.
+    """A call of a batch API failed. The message contains only the name of the call and the class of failure. ``call``
+    is the call, ``failure`` its class, ``fault`` the reason where it is about the batch itself.
     """
 
     def __init__(self, provider: str, call: BatchCall, failure: Failure, fault: BatchFault | None = None) -> None:
@@ -192,8 +190,8 @@ class BatchCallFailed(Exception):
 
     @property
     def uncertain(self) -> bool:
-        """Whether there may be a batch nevertheless: look for it with :meth:`BatchClient.find` before any other is
-        created.
+        """Whether the batch may exist nevertheless: look for it with :meth:`BatchClient.find` before you create
+        another.
         """
         status = self.failure.status
         lost = status is not None and (status in _MAYBE_DONE or status >= _SERVER_ERROR)
@@ -208,7 +206,7 @@ class BatchCallFailed(Exception):
 
 
 class BatchNotEnded(Exception):
-    """Results were asked for while the batch still runs; nothing can be said of its lines yet."""
+    """Results were requested while the batch still runs; no line has one yet."""
 
 
 class BatchUncertain(Exception):
@@ -220,7 +218,7 @@ class BatchUncertain(Exception):
 
 
 class LinesRefused(ValueError):
-    """Lines that cannot stand in one batch; nothing was sent. Its message says why."""
+    """Lines that cannot be in one batch; the message is the reason. Nothing was sent."""
 
 
 class BatchClient(Protocol):
@@ -280,7 +278,7 @@ class BatchClient(Protocol):
         ...
 
     async def status(self, handle: BatchHandle) -> BatchStatus:
-        """How far a batch is. One that its provider no longer knows has ``failed`` with ``retention_over``.
+        """The status of a batch. A batch that its provider no longer knows is ``failed`` with ``retention_over``.
 
         Raises:
             BatchCallFailed: the provider could not be asked.
@@ -288,7 +286,8 @@ class BatchClient(Protocol):
         ...
 
     def results(self, handle: BatchHandle, tally: ResultTally | None = None) -> AsyncIterator[LineResult]:
-        """What became of every line, each exactly once, as it is read: results may be larger than memory.
+        """Yield the result of every line exactly once, while they are read: results may be larger than memory. They
+        come in the provider's order; lines without a result come last, as ``missing``.
 
         Lines come in the provider's order; those of which it says nothing come last, as ``missing``.
 
@@ -299,7 +298,7 @@ class BatchClient(Protocol):
         ...
 
     async def cancel(self, handle: BatchHandle) -> BatchStatus:
-        """Have the provider stop a batch. What has run by then is billed, and has results.
+        """Cancel a batch. Lines that have run by then are billed, and have results.
 
         Raises:
             BatchCallFailed: the provider could not be asked.

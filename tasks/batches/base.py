@@ -35,7 +35,7 @@ LineReader: TypeAlias = Callable[[bytes], LineResult | None]
 
 @dataclass(frozen=True, slots=True)
 class HttpBatchClient(ABC):
-    """A batch API of one provider. A subclass says which calls are made, and what the replies mean.
+    """The common part of the batch clients. A subclass builds the calls and reads the replies.
 
     Args:
         transport: the process's.
@@ -48,7 +48,7 @@ class HttpBatchClient(ABC):
     rules: BatchRules
 
     async def status(self, handle: BatchHandle) -> BatchStatus:
-        """How far the batch is.
+        """The status of the batch.
 
         Raises:
             BatchCallFailed: the provider could not be asked.
@@ -56,7 +56,7 @@ class HttpBatchClient(ABC):
         return self._status_or_gone(await self._batch(handle, "status"))
 
     async def results(self, handle: BatchHandle, tally: ResultTally | None = None) -> AsyncIterator[LineResult]:
-        """The lines of the batch's files of results, then those that are in none of them.
+        """Yield the lines of the batch's result files, then the lines that are in none of them.
 
         Raises:
             BatchNotEnded: the batch is not final.
@@ -103,11 +103,11 @@ class HttpBatchClient(ABC):
 
     @abstractmethod
     def _get(self, handle: BatchHandle) -> HttpRequest:
-        """The call that asks for the batch."""
+        """The request for the batch's status."""
 
     @abstractmethod
     def _status(self, batch: JSONObject) -> BatchStatus:
-        """What a reply says of the batch.
+        """The status in a reply.
 
         Raises:
             BatchCallFailed: it names no state.
@@ -119,30 +119,30 @@ class HttpBatchClient(ABC):
 
     @abstractmethod
     def _get_file(self, handle: BatchHandle, file: str) -> HttpRequest:
-        """The call that asks for a file of results; made each time, since a signature expires."""
+        """The request for a result file. It is built for each call, since a signature expires."""
 
     @abstractmethod
     def _line_reader(self, handle: BatchHandle, batch: JSONObject) -> LineReader:
-        """What reads their lines."""
+        """The function that parses one line of a result file."""
 
     @abstractmethod
     async def _cancel(self, handle: BatchHandle) -> BatchStatus | None:
-        """Have the batch cancelled; its status where the reply says it.
+        """Send the cancellation; returns the batch's status where the reply has it.
 
         Raises:
             BatchCallFailed: the call failed.
         """
 
     def _is_absent(self, failed: BatchCallFailed) -> bool:
-        """Whether a file that was asked for does not exist."""
+        """Whether a reply says that a requested file does not exist."""
         return is_gone(failed)
 
     def _is_lost(self, status: BatchStatus) -> bool:  # noqa: ARG002 - for subclasses
-        """Whether an absent file of results held any."""
+        """Whether a missing result file did hold results."""
         return True
 
     def _check_complete(self, batch: JSONObject, status: BatchStatus) -> None:  # noqa: B027 - most files are there
-        """Check that the files of results that were read are all there will be.
+        """Check that no further result files will appear.
 
         Raises:
             BatchCallFailed: one is missing that will come.
@@ -156,7 +156,7 @@ class HttpBatchClient(ABC):
         return GONE if batch is None else self._status(batch)
 
     async def _batch(self, handle: BatchHandle, call: BatchCall) -> JSONObject | None:
-        """The batch; ``None`` if the provider does not have it any more."""
+        """The batch as JSON; ``None`` if the provider no longer has it."""
         try:
             return await self._calls.ask(call, self._get(handle))
         except BatchCallFailed as failed:
@@ -172,7 +172,7 @@ class HttpBatchClient(ABC):
                 yield read_line(row)
 
     def _id_in(self, call: BatchCall, reply: JSONObject, name: str = "id") -> str:
-        """The id of what a call made.
+        """The id in a reply to a create call.
 
         Raises:
             BatchCallFailed: the reply has none.
@@ -182,5 +182,5 @@ class HttpBatchClient(ABC):
         return found
 
     def _unknown_status(self) -> BatchCallFailed:
-        """Of a batch whose reply names no state."""
+        """The error for a reply that names no state of the batch."""
         return BatchCallFailed(self.spec.name, "status", failure("server_error", status=OK))

@@ -190,7 +190,7 @@ class BedrockBatchClient(HttpBatchClient):
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where a batch of a target is: its job's name, its files, and who may touch them."""
+    """The job name, files and role of a batch of a target."""
 
     target: Target
     job: str
@@ -229,7 +229,7 @@ class _Place:
         return f"s3://{self.bucket}/{key}"
 
     def object(self, method: Method, key: str, body: bytes = b"") -> HttpRequest:
-        """A call of S3: by the bucket's own host, or by its path where a dot would spoil the certificate."""
+        """An S3 request: by the bucket's host, or by its path where a dot in the name breaks the certificate."""
         address, path = _AWS.fullmatch(self.target.base_url.rstrip("/")), quote(key, safe="/-_.~")
         if address is None:
             url = f"{self.target.base_url.rstrip('/')}/s3/{self.bucket}/{path}"
@@ -240,7 +240,7 @@ class _Place:
         return self._signed(method, url, body, "s3", "application/x-ndjson")
 
     def control(self, method: Method, path: str, body: bytes = b"") -> HttpRequest:
-        """A call of the control plane, whose host is another one than that of the models."""
+        """A request to the control plane, which has another host than the models."""
         address = _AWS.fullmatch(self.target.base_url.rstrip("/"))
         base = self.target.base_url.rstrip("/")
         if address is not None:
@@ -265,7 +265,7 @@ class _Place:
 
 
 def refusal(target: Target) -> str | None:
-    """Why batches of a target cannot be submitted; ``None`` if they can."""
+    """The reason why batches of a target cannot be submitted; ``None`` if they can."""
     if not target.batch_s3 or not target.batch_role:
         return f"batches of target {target.name} need batch_s3 (a bucket) and batch_role (an IAM role) in farebox.toml"
     keys = target.credential
@@ -283,17 +283,17 @@ def _job_id(arn: str) -> str:
 
 
 def _record(line_id: str) -> str:
-    """The id of a line as Bedrock takes it: letters and digits only."""
+    """A line id in Bedrock's form: letters and digits only."""
     return hashlib.sha256(line_id.encode()).hexdigest()[:32]
 
 
 def _written(line: BatchLine) -> bytes:
-    """A record. The body is JSON already, and is not read again."""
+    """A record as bytes; its body is JSON already."""
     return b'{"recordId":"%b","modelInput":%b}\n' % (_record(line.line_id).encode(), line.body)
 
 
 def _result(target: Target, row: bytes, *, ids: dict[str, str], native: bool) -> LineResult | None:
-    """A record of the results; ``None`` if it cannot be read."""
+    """One record of the results; ``None`` if it is damaged."""
     found = obj(parse(row))
     record = text(found.get("recordId"))
     if not record:
@@ -319,7 +319,7 @@ def _fault(message: str) -> BatchFault:
 
 
 def _moment(value: object) -> int | None:
-    """Microseconds since 1970 of an ISO 8601 text, or of seconds."""
+    """An ISO 8601 time, or seconds, in microseconds since 1970."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         return round(value * 1_000_000)
     try:

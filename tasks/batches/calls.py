@@ -40,7 +40,7 @@ class BatchCalls:
     spec: ProviderSpec
 
     async def send(self, call: BatchCall, request: HttpRequest) -> HttpReply:
-        """The reply, its status 200, or 204 for what was deleted.
+        """Send a request and return the reply, whose status is 200, or 204 after a deletion.
 
         Raises:
             BatchCallFailed: there is none.
@@ -55,7 +55,7 @@ class BatchCalls:
         return reply
 
     async def ask(self, call: BatchCall, request: HttpRequest) -> JSONObject:
-        """The JSON object of the reply.
+        """Send a request and return the JSON object of the reply.
 
         Raises:
             BatchCallFailed: there is no reply, or it is not an object.
@@ -67,7 +67,8 @@ class BatchCalls:
         return found
 
     async def lines(self, request: HttpRequest) -> AsyncGenerator[bytes, None]:
-        """The lines of a file of results, as they come; none of them longer than ``LARGEST_LINE``.
+        """Yield the lines of a result file as they arrive. Of a line longer than ``LARGEST_LINE`` only the beginning is
+        given, which is not JSON. Text after the last line break is a line too.
 
         A longer line is given as its beginning, which is not JSON; what follows the last line break is a line too.
 
@@ -87,16 +88,16 @@ class BatchCalls:
             raise self.lost("results", error) from None
 
     def failed(self, call: BatchCall, status: int, headers: Mapping[str, str], body: bytes) -> BatchCallFailed:
-        """What a reply with another status than 200 means."""
+        """The error for a reply with another status than 200."""
         return BatchCallFailed(self.spec.name, call, classify_reply(self.spec.failures, status, headers, body))
 
     def lost(self, call: BatchCall, error: BaseException) -> BatchCallFailed:
-        """What it means that there is no reply."""
+        """The error for a call without a reply."""
         return BatchCallFailed(self.spec.name, call, classify_exception(error))
 
 
 def request(target: Target, method: Method, url: str, headers: Mapping[str, str], body: bytes = b"") -> HttpRequest:
-    """A call at a target, with the headers and certificates that are set for it."""
+    """A request to a target, with the target's headers and certificates."""
     return HttpRequest(url, {**headers, **target.extra_headers}, body, method, target.ca_file)
 
 
@@ -111,12 +112,12 @@ def is_gone(failed: BatchCallFailed) -> bool:
 
 
 def is_no_object(failed: BatchCallFailed) -> bool:
-    """Whether S3 says that an object does not exist; its errors are XML."""
+    """Whether a reply of S3, in XML, says that an object does not exist."""
     return failed.failure.status in {_NOT_FOUND, _GONE}
 
 
 async def cut_lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Lines without their ends, wherever the chunks begin and end; empty ones are left out."""
+    """Yield lines without their line ends from chunks of any size; empty lines are left out."""
     held, dropped = bytearray(), False
     async for chunk in chunks:
         pieces = chunk.split(b"\n")

@@ -110,12 +110,12 @@ def decoded(
 
 
 def not_run(line_id: str, outcome: LineOutcome, code: str, *, maybe_billed: bool = False) -> LineResult:
-    """A line that the batch did not get to."""
+    """The result of a line that the batch did not process."""
     return LineResult(line_id, outcome, failure=failure("timeout", code=code, maybe_billed=maybe_billed))
 
 
 class Matched:
-    """Which lines of a batch have a result by now: each one counts once."""
+    """The submitted lines of a batch that have a result so far; each line counts once."""
 
     def __init__(self, line_ids: Iterable[str], tally: ResultTally | None) -> None:
         self._open = dict.fromkeys(line_ids)
@@ -123,7 +123,7 @@ class Matched:
         self.tally = tally or ResultTally()
 
     def take(self, result: LineResult | None) -> Iterator[LineResult]:
-        """The result, if it is the first of a line that was submitted; ``None`` stands for a damaged line."""
+        """Yield the result if it is the first of a submitted line; ``None`` is a damaged line."""
         if result is None:
             self.tally.damaged += 1
         elif result.line_id in self._open:
@@ -135,14 +135,14 @@ class Matched:
             self.tally.unknown += 1
 
     def fill(self, result: LineResult | None) -> Iterator[LineResult]:
-        """The result, if its line has none yet; of results that are read once more, so that nothing is counted."""
+        """Yield the result if its line has none yet. It is for a second reading, so nothing is counted."""
         if result is not None and result.line_id in self._open:
             del self._open[result.line_id]
             yield result
 
     @property
     def missing(self) -> list[str]:
-        """Lines without a result, in the order they were submitted."""
+        """The lines without a result, in the order of submission."""
         return list(self._open)
 
 
@@ -163,7 +163,7 @@ async def read_rows(
 
 
 def known_state(states: Mapping[str, BatchState], word: object) -> BatchState | None:
-    """The state that a provider's word means; a word that is new is one of a batch that runs. ``None`` without one."""
+    """The state that a provider's word means; an unknown word is a running batch. ``None`` without a word."""
     return states.get(text(word), "running") if text(word) else None
 
 

@@ -78,9 +78,8 @@ def _with_wire_id(part: Part, unanswered: dict[str, list[str]], numbers: Iterato
 
 
 def state_family(target: Target) -> str:
-    """Whose reasoning state a target can read: that of its model, made at the same provider by the same account.
-
-    Claude Haiku 5.5 reads what its own account made, OpenAI what its own organisation did; no provider reads another's.
+    """The family of reasoning state that a target can read: that of its model at the same provider and account. Claude
+    Haiku 5.5 reads only state of its own account, OpenAI only of its own organisation; no provider reads another's.
     """
     return f"{'sandbox ' if target.stand_in else ''}{target.provider}/{target.account}/{_bare_name(target.model)}"
 
@@ -91,7 +90,7 @@ def _bare_name(model: str) -> str:
 
 
 def own_state(part: ProviderStatePart, target: Target) -> Any | None:
-    """The state as it was received, where the target is of the family that made it; None anywhere else."""
+    """The received state if the target is of the family that made it; else None."""
     return part.payload if part.family == state_family(target) else None
 
 

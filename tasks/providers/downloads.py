@@ -16,11 +16,11 @@ _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 
 
 class DownloadFailed(Exception):
-    """A page cannot be had. Its text says why, and holds nothing of the page."""
+    """A page cannot be downloaded. The message is the reason and contains nothing of the page."""
 
 
 class DownloadTooLarge(DownloadFailed):
-    """The page is larger than it may be."""
+    """The page exceeds the allowed size."""
 
 
 async def download(url: str, *, most: int, read_timeout: float) -> bytes:

@@ -104,7 +104,7 @@ class Failure:
 
     @property
     def move(self) -> Move:
-        """Which other targets could fix this; a fault of one target only leaves all the others."""
+        """Which other targets could help; after a fault of one target only, all others."""
         usual = ALLOWED[self.kind]
         return "anywhere" if self.fallback and not usual.fallback else usual.move
 
@@ -125,7 +125,7 @@ def failure(
     maybe_billed: bool = False,
     request_id: str | None = None,
 ) -> Failure:
-    """A failure of a class, with what the class allows."""
+    """A failure of a class, with the retries and fallbacks that the class allows."""
     allowed = ALLOWED[kind]
     return Failure(
         kind=kind,

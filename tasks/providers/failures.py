@@ -193,7 +193,7 @@ def _retry_same_target(headers: Mapping[str, str], usual: bool, *, certain: bool
 
 
 def _kind(rules: FailureRules, signs: _Signs) -> tuple[FailureKind, bool]:
-    """The class, and whether a code or text settled it rather than a mere status."""
+    """The class, and whether a code or text decided it rather than the status alone."""
     known = [key for code in signs.codes for key in (f"{signs.status}:{code.lower()}", code.lower())]
     sure = (
         _class_by_message(rules.sure, signs)
@@ -223,8 +223,8 @@ def _class_by_message(rules: tuple[Text, ...], signs: _Signs) -> FailureKind | N
 
 
 def _one_target_only(status: int, kind: FailureKind, *, wordless: bool) -> bool:
-    """Whether another target may well take the request as it is: this one does not know how, or a gateway in front of
-    it says no without a word.
+    """Whether another target may accept the request as it is: this one lacks a feature, or a gateway in front of it
+    refused without a reason.
     """
     return status == _NOT_IMPLEMENTED or (kind == "request_too_large" and wordless)
 
@@ -310,7 +310,7 @@ def _meant_status(status: int, error: JSONObject, codes: tuple[str, ...]) -> int
 
 
 def _stops(reply: JSONObject) -> Iterator[str]:
-    """Every field in which a dialect tells why a model stopped."""
+    """Yield every field in which a dialect says why a model stopped."""
     if text(obj(reply.get("promptFeedback")).get("blockReason")):
         yield "prompt_blocked"
     yield text(obj(reply.get("incomplete_details")).get("reason"))

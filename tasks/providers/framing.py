@@ -16,7 +16,7 @@ _LINE_BYTES = 48
 
 
 class SseFrames:
-    """Cuts a byte stream into events; lines may end in LF, CR LF or CR, and chunks anywhere."""
+    """Splits a byte stream into server-sent events. Lines may end in LF, CR LF or CR, and chunks anywhere."""
 
     def __init__(self) -> None:
         self._rest = b""
@@ -77,7 +77,7 @@ _SIZED_TYPES: Final = frozenset({6, 7})
 
 
 class AwsFrames:
-    """Cuts a byte stream into events, wherever its chunks begin and end. Raises ``ValueError`` on damage."""
+    """Splits a byte stream into AWS events, with chunks of any size. Raises ``ValueError`` on damage."""
 
     def __init__(self) -> None:
         self._rest = b""
@@ -98,7 +98,7 @@ class AwsFrames:
             yield _event(message, headers_length)
 
     def finish(self) -> Iterator[Event]:
-        """None: a message that is cut off cannot be read."""
+        """Yields nothing: a message that is cut off cannot be read."""
         return iter(())
 
 
@@ -115,7 +115,7 @@ def _event(message: bytes, headers_length: int) -> Event:
 
 
 def _headers(data: bytes) -> Iterator[tuple[str, str]]:
-    """The headers that are text."""
+    """The headers with text values."""
     position = 0
     while position < len(data):
         name_end = position + 1 + data[position]

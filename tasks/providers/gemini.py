@@ -140,7 +140,7 @@ class GeminiAdapter:
         headers: Mapping[str, str],
         body: bytes,
     ) -> ModelReply:
-        """The parts of the first candidate: text, calls, and the signatures that are to be sent back with them."""
+        """The parts of the first candidate: text, tool calls, and the signatures to send back with them."""
         reply = opened(self.spec.failures, status, headers, body)
         draft = Draft(service_tier=lower(headers).get(_TIER), family=state_family(target))
         _absorb(draft, "", reply)
@@ -175,7 +175,7 @@ def usage(counts: object) -> Usage:
 
 
 def _sum(first: int | None, second: int | None) -> int | None:
-    """Both counts together; -1, an invalid count, if one of them is not valid."""
+    """The sum of both counts; -1, an invalid count, if one of them is not valid."""
     if first is None or second is None:
         return first
     return min(first, second) if min(first, second) < 0 else first + second
@@ -275,7 +275,7 @@ def _state(part: Part, target: Target) -> JSONObject:
 
 
 def _signed_text(said: str, marks: Sequence[JSONObject]) -> Iterator[JSONObject]:
-    """A text, cut where pieces of it came with signatures."""
+    """A text, split where signatures belong to parts of it."""
     place = 0
     for mark in marks:
         start, end = mark["text"]

@@ -99,7 +99,7 @@ def arguments(value: object) -> str:
 
 
 def words(content: object) -> str:
-    """The text of a message's content: text, or blocks of which some are text; thoughts are not part of an answer."""
+    """The text of a message's content: text, or the text blocks; reasoning is not part of an answer."""
     if isinstance(content, list):
         return "".join(map(words, content))
     if isinstance(content, dict):

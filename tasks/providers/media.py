@@ -62,7 +62,7 @@ class MediaRules:
     narrow: Narrow | None = None
 
     def at(self, window: int | None) -> MediaRules:
-        """The rules that hold for a model with a window of so many tokens; None where that is not known."""
+        """The rules for a model with a window of this many tokens; None if the window is unknown."""
         if self.narrow is None or window is None or window >= self.narrow.below:
             return self
         return replace(self, most={**self.most, **self.narrow.most}, pages=self.narrow.pages, narrow=None)
@@ -96,10 +96,8 @@ class MediaRefused(ValueError):
 
 
 def refusal(rules: MediaRules, request: ModelRequest, window: int | None = None) -> str | None:
-    """Why a model cannot take a request's images and documents; None when it can.
-
-    ``window`` is the model's, in tokens: some limits depend on it. An image or document given by its URL counts, and is
-    of unknown size.
+    """The reason why a model cannot take a request's images and documents; None if it can. ``window`` is the model's,
+    in tokens: some limits depend on it. An image or document given by URL counts, with unknown size.
     """
     parts = [part for message in request.messages for part in media_of(message.parts)]
     if not parts:
@@ -124,30 +122,30 @@ def require(rules: MediaRules, request: ModelRequest, window: int | None = None)
 
 
 def data_url(part: ImagePart | DocumentPart) -> str:
-    """Its bytes as a data URL, or its URL."""
+    """The part as a data URL, or its own URL."""
     return part.url or f"data:{part.media_type};base64,{b64(part)}"
 
 
 def b64(part: ImagePart | DocumentPart) -> str:
-    """Its bytes in base64."""
+    """The part's bytes in base64."""
     return b64encode(part.data).decode()
 
 
 def numbered(parts: Iterable[object]) -> dict[int, int]:
-    """A number for each document among some parts, by identity: their names have to differ."""
+    """A number for each document, by object identity, since their names must differ."""
     documents = [part for part in parts if isinstance(part, DocumentPart)]
     return {id(part): number for number, part in enumerate(documents, 1)}
 
 
 def openai_block(part: ImagePart | DocumentPart) -> JSONObject:
-    """As Chat Completions writes it; ``high`` bounds what an image costs, which ``auto`` does not."""
+    """The part for Chat Completions. Its detail is ``high``, which bounds the cost of an image; ``auto`` does not."""
     if isinstance(part, ImagePart):
         return {"type": "image_url", "image_url": {"url": data_url(part), "detail": "high"}}
     return {"type": "file", "file": {"filename": "document.pdf", "file_data": data_url(part)}}
 
 
 def anthropic_block(part: ImagePart | DocumentPart) -> JSONObject:
-    """As Messages writes it."""
+    """The part for Messages."""
     if part.url:
         source = {"type": "url", "url": part.url}
     else:
@@ -156,7 +154,7 @@ def anthropic_block(part: ImagePart | DocumentPart) -> JSONObject:
 
 
 def bedrock_block(part: ImagePart | DocumentPart, number: int) -> JSONObject:
-    """As Converse writes it; ``number`` makes a document's name its own."""
+    """The part for Converse; ``number`` makes a document's name unique."""
     source = {"bytes": b64(part)}
     if isinstance(part, ImagePart):
         return {"image": {"format": part.media_type.removeprefix("image/"), "source": source}}

@@ -25,7 +25,7 @@ _NO_TEXT = TextPart("")
 
 
 def text_of(parts: Sequence[Part]) -> str:
-    """The text parts among some, as one."""
+    """The text parts, joined."""
     if len(parts) == 1 and type(only := parts[0]) is TextPart:
         return only.text
     return "".join(part.text for part in parts if isinstance(part, TextPart))
@@ -65,19 +65,19 @@ class Message:
 
     @property
     def text(self) -> str:
-        """Its text; of a ``tool`` message that of the results."""
+        """The text of the message; of a ``tool`` message that of its results."""
         if self.role == "tool":
             return "\n".join(result.text for result in self.results)
         return text_of(self.parts)
 
     @property
     def tool_calls(self) -> tuple[ToolCallPart, ...]:
-        """The calls in it."""
+        """The tool calls in the message."""
         return calls_of(self.parts)
 
     @property
     def results(self) -> tuple[ToolResultPart, ...]:
-        """The results of tools in it."""
+        """The tool results in the message."""
         return tuple(part for part in self.parts if isinstance(part, ToolResultPart))
 
 
@@ -130,7 +130,7 @@ class ModelRequest:
 
     @property
     def marks_cache(self) -> bool:
-        """Whether it is to say what is cached, and its model was not seen to refuse that."""
+        """Whether the request marks the cached prefix: its model has not refused that."""
         return self.cache and "cache_control" not in self.without
 
 
@@ -154,17 +154,17 @@ class ModelReply:
 
     @property
     def text(self) -> str:
-        """Its text."""
+        """The text of the reply."""
         return text_of(self.parts)
 
     @property
     def tool_calls(self) -> tuple[ToolCallPart, ...]:
-        """The calls of tools that it asks for."""
+        """The tool calls that the reply asks for."""
         return calls_of(self.parts)
 
     @property
     def message(self) -> Message:
-        """The assistant's message that it is."""
+        """The reply as a message of the assistant."""
         return Message("assistant", self.parts)
 
 
@@ -184,4 +184,4 @@ class HttpRequest:
 
 
 class WireFailed(Exception):
-    """There is no reply, or not a whole one; what the client raised is its cause."""
+    """No reply, or an incomplete one; the client's exception is the cause."""

@@ -45,7 +45,7 @@ Enforcement: TypeAlias = Literal["strict", "guided", "object", "prompt"]
 
 @dataclass(frozen=True, slots=True)
 class Flavour:
-    """Where speakers of the dialect differ."""
+    """The differences between providers of the dialect."""
 
     max_tokens: str = "max_tokens"
     """The name of the field that limits the answer."""

@@ -27,28 +27,28 @@ class Axis:
     label: str = ""
 
     def share(self, value: float) -> float:
-        """Where a value lies, 0 at the low end and 1 at the high one; values beyond an end lie at it."""
+        """The position of a value: 0 at the low end, 1 at the high end; values beyond an end are at it."""
         within = min(max(value, self.low), self.high)
         if self.logarithmic:
             return log10(within / self.low) / log10(self.high / self.low)
         return (within - self.low) / (self.high - self.low)
 
     def x(self, value: float) -> float:
-        """The place across, in percent."""
+        """The horizontal position of a value, in percent."""
         return round(self.share(value) * _WHOLE, 2)
 
     def y(self, value: float, height: int) -> float:
-        """The place from the top, in pixels."""
+        """The vertical position of a value, in pixels from the top."""
         return round((1 - self.share(value)) * height, 1)
 
     def across(self) -> tuple[Tick, ...]:
-        """Its ticks along the bottom; every second one may be left out."""
+        """The ticks along the bottom; every second one is minor."""
         return tuple(
             Tick(self.x(value), self.text(value), minor=place % 2 == 1) for place, value in enumerate(self.values)
         )
 
     def up(self, height: int) -> tuple[Tick, ...]:
-        """Its ticks along the side."""
+        """The ticks along the side."""
         return tuple(Tick(self.y(value, height), self.text(value)) for value in self.values)
 
 

@@ -111,7 +111,7 @@ def histogram(
 
 
 def _place(place: int, places: int) -> tuple[float, float]:
-    """Where a column begins, and how wide it is, in percent."""
+    """Left edge and width of a column, in percent."""
     width = _WHOLE / places
     gap = width * _GAP if places <= _THIN else 0.0
     return round(place * width + gap / 2, 2), round(width - gap, 2)

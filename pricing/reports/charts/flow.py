@@ -60,7 +60,7 @@ def _tops(amounts: Sequence[int], total: int) -> list[float]:
 
 
 def _ribbon(start: float, end: float, width: float) -> str:
-    """From the left to the right in one curve, and back."""
+    """The SVG path of a band from the left side to the right."""
     left, right, middle = _LEFT + _WIDE, _RIGHT, (_LEFT + _RIGHT) / 2
     there = f"M{left},{start:.1f}C{middle},{start:.1f} {middle},{end:.1f} {right},{end:.1f}"
     low_start, low_end = start + width, end + width
@@ -74,7 +74,7 @@ def _ends(
     total: int,
     shades: Mapping[str, ChartTone],
 ) -> tuple[list[Rect], list[Label]]:
-    """The blocks at both sides, and their names above them."""
+    """The blocks at both sides, with their labels."""
     rects, names = [], []
     for (side, amounts), heights, x, at in ((left, tops[0], _LEFT, 0.0), (right, tops[1], _RIGHT, 100.0)):
         for name, top in zip(side, heights, strict=True):

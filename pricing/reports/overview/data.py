@@ -166,7 +166,7 @@ class RoutingSavings:
 
     @property
     def saved_nano(self) -> Nano:
-        """Less than nothing where routing cost more."""
+        """The savings in nano-dollars; below 0 where routing cost more."""
         return self.premium_nano - self.spent_nano
 
 

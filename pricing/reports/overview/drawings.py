@@ -40,7 +40,7 @@ def money(amount: float) -> str:
 
 
 def cost_per_day(section: SpendSection) -> Chart:
-    """What each day's runs cost, by operation; the smaller ones together."""
+    """The cost of runs by day and operation; small operations are summed."""
     totals: dict[str, Nano] = {}
     for day in section.days:
         for name, cost in day.operations.items():
@@ -60,7 +60,7 @@ def cost_per_day(section: SpendSection) -> Chart:
 
 
 def by_model(section: SpendSection) -> Bars:
-    """What each operation cost, and which models that went to."""
+    """The cost of each operation by model."""
     models = list(dict.fromkeys(one.model for one in section.operations))
     shade: dict[str, ChartTone] = {name: tone(place) for place, name in enumerate(models)}
     operations = list(dict.fromkeys(one.operation for one in section.operations))
@@ -86,7 +86,7 @@ def by_model(section: SpendSection) -> Bars:
 
 
 def distribution(line: AutomationLine) -> Chart:
-    """How the cost of its runs is spread, and where its price is."""
+    """The distribution of the cost of runs, with the price."""
     marks: list[tuple[str, float, ChartTone]] = []
     if line.p50_nano is not None and line.p95_nano is not None:
         marks += [
@@ -105,7 +105,7 @@ def distribution(line: AutomationLine) -> Chart:
 
 
 def quoted(section: SpendSection) -> Chart:
-    """The newest runs over their own point; the band is what was quoted: p50 to p95."""
+    """The newest runs in multiples of their point estimate, with the band from p50 to p95."""
     found = [one for one in section.newest if one.point_nano]
     scores = [one.spent_nano / one.point_nano for one in found]
     xs = tuple(float(place) for place in range(len(found)))
@@ -169,7 +169,7 @@ def savings(section: SpendSection) -> Bars:
 
 
 def fallback(section: SpendSection) -> Chart:
-    """From the target that failed to the one that was asked instead."""
+    """Turns that fell back: from the target that failed to the next one."""
     links: dict[tuple[str, str], int] = {}
     for one in section.moves:
         end = one.target if one.answered else "not answered"
@@ -184,7 +184,7 @@ def fallback(section: SpendSection) -> Chart:
 
 
 def blocks(section: SpendSection) -> Bars:
-    """How often something was refused, per thousand turns or runs."""
+    """Refusals per thousand turns or runs."""
     rows = [
         BarRow(
             one.reason.replace("_", " "),
@@ -200,7 +200,7 @@ def blocks(section: SpendSection) -> Bars:
 
 
 def burn_down(budget: BurnDown) -> Chart:
-    """What was left of a budget, through its window."""
+    """The remainder of a budget over its window."""
     start = datetime.combine(budget.begins, datetime.min.time(), UTC)
     end = datetime.combine(budget.ends, datetime.min.time(), UTC)
     span = (end - start).total_seconds()

@@ -164,7 +164,7 @@ def _operation(row: Row, spent: int) -> OperationModelLine:
 
 
 def _routing(rows: Sequence[Row], premium: TargetRates) -> RoutingSavings:
-    """Both sides count the same tokens: those that a provider reported."""
+    """The savings of routing. Both sides count only tokens that a provider reported."""
     return RoutingSavings(
         premium.target,
         premium.model,
@@ -193,7 +193,7 @@ def _saved(attempts: Sequence[Row], turns: Sequence[Row]) -> Savings:
 
 
 def _blocks(turns: Sequence[Row], refused: int) -> tuple[BlockLine, ...]:
-    """Runs refused at the gate, turns that a guard or a limit blocked, and turns that a budget stopped."""
+    """Runs refused at admission, turns blocked by a guard or a limit, and turns stopped by a budget."""
     reasons: Counter[str] = Counter()
     for row in turns:
         if row["outcome"] == "blocked" or (row["outcome"] == "stopped" and row["reason"] == "budget"):

@@ -21,13 +21,13 @@ _NOTABLE = 0.05
 
 
 def period(overview: Overview) -> str:
-    """From when to when."""
+    """The period of the report as text."""
     since = moment(overview.since) if overview.since else "the first run"
     return f"from {since} to {moment(overview.until) if overview.until else 'now'}"
 
 
 def about(overview: Overview) -> str:
-    """Whose runs."""
+    """The selection of runs as text."""
     named = [
         overview.automation,
         None if overview.org is None else f"organisation {overview.org}",
@@ -37,7 +37,7 @@ def about(overview: Overview) -> str:
 
 
 def completed_sentences(section: SpendSection) -> Iterator[str]:
-    """How many runs completed for what, and what was spent on those that did not."""
+    """The number of completed runs, their cost, and the cost of the others, as sentences."""
     spent, completed = format_money(section.spent_nano), section.sold.outcomes
     yield f"{completed:,} of {plural(section.runs, 'run')} completed, for {spent} in all."
     if completed and section.sold.unpriced:
@@ -55,7 +55,7 @@ def completed_sentences(section: SpendSection) -> Iterator[str]:
 
 
 def outcome_sentences(section: SpendSection) -> Iterator[str]:
-    """The same with what pages say in cards: what a completed run cost and sold for, and what was refused."""
+    """Cost and price of a completed run and refusals, as sentences, for views without cards."""
     yield from completed_sentences(section)
     sold = section.sold
     if sold.outcomes:
@@ -72,12 +72,12 @@ def outcome_sentences(section: SpendSection) -> Iterator[str]:
 
 
 def block_words(one: BlockLine) -> str:
-    """How often something was refused for a reason: ``budget: 30 runs``."""
+    """The number of refusals for a reason: ``budget: 30 runs``."""
     return f"{one.reason.replace('_', ' ')}: {plural(one.count, one.what)}"
 
 
 def routing_sentence(routing: RoutingSavings) -> str:
-    """What routing saved against one premium model for everything."""
+    """The savings of routing against one premium model for everything, as a sentence."""
     if routing.saved_nano <= 0:
         return f"Routing saved nothing against {routing.target} for everything."
     share = percent(routing.saved_nano / routing.premium_nano)
@@ -88,7 +88,7 @@ def routing_sentence(routing: RoutingSavings) -> str:
 
 
 def buffer_sentence(line: AutomationLine) -> str | None:
-    """Whether the price leaves what invoices of single customers need; None where nothing was drawn."""
+    """Whether the price covers the buffer that single customers' invoices need; None where nothing was simulated."""
     if not line.buffers:
         return None
     needs = ", ".join(f"{percent(one.needed)} for {plural(one.runs, 'run')}" for one in line.buffers)
@@ -104,7 +104,7 @@ def buffer_sentence(line: AutomationLine) -> str | None:
 
 
 def size_sentences(section: SpendSection) -> Iterator[str]:
-    """Sizes of runs whose p95 is surely too low."""
+    """Sentences about sizes of runs whose p95 is too low with certainty."""
     for one in section.sizes:
         if one.high < HONEST:
             yield (

@@ -131,7 +131,7 @@ def _totals(section: SpendSection) -> str:
 
 
 def _quality(section: SpendSection) -> Iterator[Text]:
-    """How well runs were quoted, and how often turns had to fall back."""
+    """Coverage of quotes and the share of fallbacks."""
     coverage, fell = section.coverage, section.fallbacks
     if coverage.runs:
         style = GOOD if coverage.within * 100 >= 95 * coverage.runs else WARNING
@@ -145,7 +145,7 @@ def _quality(section: SpendSection) -> Iterator[Text]:
 
 
 def _automations(section: SpendSection) -> Iterator[RenderableType]:
-    """What each automation's outcomes cost and earn, and what its price leaves for single invoices."""
+    """The unit economics of each automation."""
     shown = section.automations[:_MOST_ROWS]
     rows = [
         [
