@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from rich.console import Console, ConsoleOptions, RenderableType
+from rich.console import Console, ConsoleDimensions, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.table import Table
 
@@ -20,8 +20,31 @@ from farebox.cli.tables import fitted
 from pricing import FareboxError
 
 
+def _number(variable: str) -> int:
+    given = os.environ.get(variable, "")
+    return int(given) if given.isdecimal() else 0
+
+
 class Terminal(Console):
-    """A console that no text can control: names come from users, texts from models and files."""
+    """A console that no text can control: names come from users, texts from models and files.
+
+    It is as wide as ``COLUMNS`` says when something is printed, on every kind of terminal. Rich's own reads it when the
+    console is made, which for the commands is when they are imported, and not at all on a dumb terminal.
+    """
+
+    def __init__(self, *, width: int | None = None, height: int | None = None, **options: Any) -> None:
+        super().__init__(width=width, height=height, **options)
+        self._width, self._height = width, height
+
+    @property
+    def size(self) -> ConsoleDimensions:
+        """What was given, else what ``COLUMNS`` and ``LINES`` say, else the size of the terminal."""
+        width, height = super().size
+        return ConsoleDimensions(self._width or _number("COLUMNS") or width, self._height or _number("LINES") or height)
+
+    @size.setter
+    def size(self, size: tuple[int, int]) -> None:
+        self._width, self._height = size
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         """The segments to print; only the console itself emits control codes, and no table cuts a word."""

@@ -42,8 +42,6 @@ main()
 """
 _USUAL = {
     "PYTHONPATH": str(REPOSITORY),
-    "COLUMNS": "120",
-    "PYTHONUTF8": "1",
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": f"{PATIENCE:.0f}",
 }
 _NEED_A_SERVER = {"run", "demo", "calibrate"}

@@ -2,9 +2,10 @@
 
 import os
 
-_LONG = bool(os.environ.get("LONG_TESTS"))
+LONG = bool(os.environ.get("LONG_TESTS"))
+"""More examples of every property, and other ones in every run."""
 
 
 def examples(usual: int) -> int:
     """``usual`` every day, fifty times as many with ``LONG_TESTS=1``."""
-    return usual * 50 if _LONG else usual
+    return usual * 50 if LONG else usual

@@ -55,7 +55,8 @@ class Postgres:
         found = binaries or _binaries()
         assert found is not None
         self._prefix, self._binaries = _as_user(base, found)
-        self._run("initdb", "-D", str(base / "data"), "-A", "trust", "-U", "postgres", "--no-sync")
+        own = ("-A", "trust", "-U", "postgres", "-E", "UTF8", "--no-locale", "--no-sync")
+        self._run("initdb", "-D", str(base / "data"), *own)
         self.start()
 
     def start(self) -> None:

@@ -192,7 +192,7 @@ def company(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runtime]:
         yield runtime
 
 
-@pytest.mark.parametrize(("words", "told"), cases())
+@pytest.mark.parametrize(("words", "told"), [*cases()])
 def test_a_bad_value_is_refused_in_one_line_with_a_next_step(company: Runtime, call: Call, words: list[str], told: str):
     del company
     said = call(*words)
