@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 
 def now_us() -> int:
-    """The present as microseconds since 1970, by the wall clock."""
+    """The current wall-clock time in microseconds since 1970."""
     return time.time_ns() // 1000
 
 

@@ -44,7 +44,7 @@ DEEPEST: Final = 100
 
 @dataclass(frozen=True, slots=True)
 class Spelled:
-    """A value inside a text, in a spelling of its own: as JSON, percent-encoded, or with HTML escapes.
+    """A value inside a text, encoded in some form: as JSON, percent-encoded, or with HTML escapes.
 
     Args:
         value: what is spelled; guards look at this.
@@ -57,27 +57,27 @@ class Spelled:
 
 @dataclass(frozen=True, slots=True)
 class TextPart:
-    """Text. ``pieces`` says how it was put together where it holds values in a spelling of their own."""
+    """A text. ``pieces`` are its parts where it contains encoded values."""
 
     text: str = field(repr=False)
     pieces: tuple[str | Spelled, ...] = field(default=(), repr=False, compare=False)
 
     @classmethod
     def of(cls, pieces: Iterable[str | Spelled]) -> TextPart:
-        """The text that pieces make."""
+        """The text of these pieces."""
         kept = tuple(pieces)
         text = "".join(piece if isinstance(piece, str) else piece.spell(piece.value) for piece in kept)
         return cls(text, kept if any(isinstance(piece, Spelled) for piece in kept) else ())
 
     @property
     def values(self) -> tuple[str | Spelled, ...]:
-        """Its pieces; of a text without any, the text itself."""
+        """The pieces; of a text without any, the text itself."""
         return self.pieces or (self.text,)
 
 
 @dataclass(frozen=True, slots=True)
 class MediaPart:
-    """Bytes of a known type, or the address of some."""
+    """Bytes of a known media type, or a URL."""
 
     kind: ClassVar[MediaKind]
     types: ClassVar[Mapping[str, tuple[bytes, ...]]]
@@ -101,12 +101,12 @@ class MediaPart:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of what it is: two parts with the same digest are the same to a model."""
+        """The SHA-256 of the content; parts with the same digest are the same to a model."""
         return hashlib.sha256(self.data or self.url.encode()).hexdigest()
 
     @classmethod
     def from_path(cls, path: str | Path) -> Self:
-        """The contents of a file; what kind it is its first bytes say, not its name.
+        """The content of a file; its first bytes decide the media type, not its name.
 
         Raises:
             UsageError: there is no such file, it cannot be read, is too large, or is of another kind.
@@ -127,7 +127,7 @@ class MediaPart:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
-        """Bytes that are there already; what kind they are their beginning says.
+        """The given bytes; the first of them decide the media type.
 
         Raises:
             UsageError: there are none, too many, or of another kind.
@@ -136,7 +136,8 @@ class MediaPart:
 
     @classmethod
     def from_url(cls, url: str, media_type: str = "") -> Self:
-        """What the provider fetches from an https URL by itself; many take bytes only.
+        """A URL that the provider fetches itself; many providers take bytes only. ``media_type`` is for an image whose
+        address has no usual suffix, such as ``"image/png"``.
 
         ``media_type`` is for an image whose address has no usual suffix, such as ``"image/png"``.
 
@@ -270,7 +271,7 @@ class ToolCallPart:
 
     @property
     def sent(self) -> Mapping[str, Any]:
-        """Its arguments as an object: servers answer 400 or 500 to anything else, so invalid ones are wrapped."""
+        """The arguments as an object: servers answer 400 or 500 to anything else, so invalid ones are wrapped."""
         if isinstance(self.arguments, InvalidArguments):
             return {"invalid_arguments": self.arguments.text}
         return self.arguments
@@ -291,7 +292,7 @@ class ToolResultPart:
 
     @property
     def parts(self) -> tuple[TextPart | ImagePart | DocumentPart, ...]:
-        """The parts it was given as; a JSON value is one text."""
+        """The parts of the result; a JSON value is one text."""
         return self.value if isinstance(self.value, tuple) else (TextPart(self.text),)
 
     @property
@@ -305,7 +306,7 @@ class ToolResultPart:
 
     @property
     def media(self) -> tuple[ImagePart | DocumentPart, ...]:
-        """The images and documents in it."""
+        """The images and documents in the result."""
         return tuple(part for part in self.parts if not isinstance(part, TextPart))
 
 
@@ -364,7 +365,7 @@ def json_text(value: object) -> str:
 
 
 def _deeper(value: object, levels: int) -> bool:
-    """Whether a JSON value is nested deeper than so many levels."""
+    """Whether a JSON value is nested deeper than ``levels``."""
     if not isinstance(value, dict | list):
         return False
     if levels <= 0:

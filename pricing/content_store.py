@@ -68,7 +68,7 @@ class CapturedCall:
 
     @property
     def digest(self) -> str:
-        """The same for the same inputs; empty when there are none."""
+        """A digest that is equal for equal inputs; empty without inputs."""
         if self.inputs is None:
             return ""
         text = json.dumps(self.inputs, sort_keys=True, ensure_ascii=False)
@@ -76,7 +76,7 @@ class CapturedCall:
 
     @classmethod
     def of(cls, row: sa.Row[Any]) -> Self:
-        """From its row."""
+        """The call in a row."""
         values = row._asdict()
         del values["digest"]
         content = json.loads(values.pop("content"))
@@ -84,7 +84,7 @@ class CapturedCall:
         return cls(at=from_us(values.pop("captured_at")), turns=turns, **values, **content)
 
     def row(self) -> dict[str, Any]:
-        """Its row."""
+        """The row of the call."""
         same = ("call_id", "run_id", "automation", "operation", "outcome", "target", "stand_in", "digest")
         content = {"inputs": self.inputs, "answer": self.answer}
         return {name: getattr(self, name) for name in same} | {
@@ -109,7 +109,7 @@ class CallNote:
 
     @classmethod
     def of(cls, row: sa.Row[*tuple[Any, ...]]) -> Self:
-        """From the columns of :data:`NOTED`."""
+        """The note in the columns of :data:`NOTED`."""
         values = row._asdict()
         turns = tuple(values.pop("turns").split())
         return cls(at=from_us(values.pop("captured_at")), turns=turns, **values)
@@ -152,7 +152,7 @@ _NONE = (0, inf, -inf)
 
 @dataclass(frozen=True, slots=True)
 class Captured:
-    """One turn as it was asked and answered, personal data and keys masked.
+    """One turn with prompt and answer, personal data and keys masked.
 
     Args:
         messages: ``{"role": …, "text": …}`` in order, those of an assistant perhaps with ``"tool_calls"``.
@@ -185,7 +185,7 @@ class Captured:
 
     @classmethod
     def of(cls, row: sa.Row[Any]) -> Self:
-        """From its row."""
+        """The turn in a row."""
         values = row._asdict()
         content: dict[str, Any] = json.loads(values.pop("content"))
         content |= {name: tuple(content[name]) for name in ("messages", "tool_calls")}
@@ -194,7 +194,7 @@ class Captured:
         return cls(at=from_us(values.pop("captured_at")), **values, **content)
 
     def row(self) -> dict[str, Any]:
-        """Its row."""
+        """The row of the turn."""
         texts = ("system", "messages", "answer", "tool_calls", "schema", "marks")
         made_here = {"content", "captured_at", "audited_at", "worded"}
         columns = [column.name for column in captures.columns if column.name not in made_here]
@@ -207,13 +207,15 @@ class Captured:
 
 
 def mark_key(guard: str, decided_at: int) -> str:
-    """What a guard's decision is called within its turn; ``decided_at`` in microseconds."""
+    """The key of a guard's decision within its turn; ``decided_at`` is in microseconds."""
     return f"{guard} {decided_at}"
 
 
 @dataclass(frozen=True, slots=True)
 class KeptContent:
-    """How much is kept of one operation, and since when; an agent's turns may be of another operation than its call."""
+    """The amount and age of the content of one operation. An agent's turns may belong to another operation than its
+    call.
+    """
 
     automation: str
     operation: str
@@ -258,20 +260,20 @@ class Captures:
 
     @property
     def place(self) -> str:
-        """Where it is, for people."""
+        """The location of the store, for people."""
         tables = f"tables {captures.name} and {captured_calls.name}"
         return self._store.place if self._store.is_sqlite else f"{self._store.place}, {tables}"
 
     @property
     def exists(self) -> bool:
-        """Whether anything was ever kept."""
+        """Whether anything was ever stored."""
         if self._store.is_sqlite:
             return Path(self._store.place).exists()
         with self._ledger.read() as connection:
             return sa.inspect(connection).has_table(captures.name)
 
     def keep(self, kept: Captured | CapturedCall) -> None:
-        """Keep a turn, or a call of a step; at most once an hour, delete what is too old.
+        """Store a turn, or a call of a step; at most once an hour, delete what is too old.
 
         Raises:
             LedgerError: the store cannot be written.
@@ -292,7 +294,7 @@ class Captures:
             return [CallNote.of(row) for row in connection.execute(query)]
 
     def without_calls(self, automation: str, operation: str, since: datetime) -> int:
-        """How many turns of a step there are from then on in runs that no call of it is kept from."""
+        """The number of turns of a step since then in runs without a stored call of it."""
         if not self.exists:
             return 0
         begin = max(to_us(since), self._oldest)
@@ -341,7 +343,7 @@ class Captures:
         return self._read(sa.and_(*found), limit)
 
     def of_turns(self, turn_ids: Iterable[str]) -> dict[str, Captured]:
-        """Those of these turns that are kept, however they ended."""
+        """The stored turns among these ids, whatever their outcome."""
         wanted = tuple(turn_ids)
         return {turn.turn_id: turn for turn in self._read(_CAPTURED.turn_id.in_(wanted), len(wanted))}
 
@@ -367,7 +369,7 @@ class Captures:
             connection.execute(sa.update(captures).where(_CAPTURED.turn_id == turn_id).values(audited_at=self._clock()))
 
     def kept(self) -> list[KeptContent]:
-        """What is kept, by operation."""
+        """The stored content, by operation."""
         if not self.exists:
             return []
         with self._store.read() as connection:
@@ -391,9 +393,8 @@ class Captures:
         run_id: str | None = None,
         before: datetime | None = None,
     ) -> Deleted:
-        """Delete what fits every condition, all of it without one.
-
-        What SQLite deletes it overwrites; Postgres keeps deleted rows until its next vacuum.
+        """Delete what meets every condition; everything without a condition. SQLite overwrites deleted content;
+        Postgres keeps deleted rows until its next vacuum.
         """
         if not self.exists:
             return Deleted(0, 0)
@@ -409,7 +410,7 @@ class Captures:
         return Deleted(*gone)
 
     def tidy(self) -> None:
-        """Delete what is older than it may get, at most once an hour."""
+        """Delete what is older than allowed, at most once an hour."""
         if time.monotonic() - self._tidied > _SECONDS_BETWEEN:
             self._tidied = time.monotonic()
             self.delete(before=from_us(self._oldest))
@@ -446,14 +447,14 @@ class _CaptureStore(Store):
 
     @classmethod
     def beside(cls, ledger: Store) -> Self:
-        """The one that belongs to a ledger."""
+        """The content store beside a ledger."""
         if not ledger.is_sqlite:
             return cls(ledger.url.render_as_string(hide_password=False))
         path = Path(ledger.url.database or "ledger.db").with_name("content.db")
         return cls(f"sqlite:///{path}")
 
     def forget(self) -> None:
-        """Empty the write-ahead log too: it holds what the file has overwritten."""
+        """Empty the write-ahead log too, which holds what the file has overwritten."""
         if self.is_sqlite:
             with self._translated(), self._connect() as connection:
                 connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")

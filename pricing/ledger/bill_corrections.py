@@ -20,7 +20,7 @@ _CHUNK = 500
 
 @dataclass(frozen=True, slots=True)
 class BillCorrection:
-    """An attempt that costs ``delta_nano`` more than recorded, or less."""
+    """A correction of an attempt by ``delta_nano`` nano-dollars."""
 
     attempt_id: str
     run_id: str
@@ -30,7 +30,9 @@ class BillCorrection:
 
 
 def correct(connection: Connection, corrections: Sequence[BillCorrection], reconciliation_id: str, now: int) -> Nano:
-    """Write the corrections down, and move the budgets that the runs were settled on; the sum of what changed."""
+    """Record the corrections, and move the budgets that the runs were settled on; returns the sum of changes in
+    nano-dollars.
+    """
     found = [one for one in corrections if one.delta_nano]
     if found:
         rows = [
@@ -51,7 +53,7 @@ def correct(connection: Connection, corrections: Sequence[BillCorrection], recon
 
 
 def _moved(connection: Connection, corrections: Sequence[BillCorrection]) -> dict[str, Nano]:
-    """By budget, what its spend changes by; runs that are not settled yet, and archived ones, move none."""
+    """The change of spend by budget. Runs that are not settled and archived runs change none."""
     by_run: dict[str, list[BillCorrection]] = defaultdict(list)
     for one in corrections:
         by_run[one.run_id].append(one)

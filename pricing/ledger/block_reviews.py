@@ -28,12 +28,12 @@ class Reviews:
         self._clock = clock
 
     def add(self, decision: Mapping[str, object]) -> None:
-        """Write down a decision that was made long after its turn: an audit's, as a row of ``guard_decisions``."""
+        """Record a decision that was made after its turn, such as an audit's, as a row of ``guard_decisions``."""
         with self._store.write() as connection:
             connection.execute(schema.guard_decisions.insert(), dict(decision))
 
     def mark(self, decision: int, finding: ReviewFinding, origin: str = "cli") -> None:
-        """Write down what somebody found of a decision; of several findings the latest counts.
+        """Record a person's finding about a decision; the latest finding counts.
 
         Args:
             decision: its number (``seq``).

@@ -76,12 +76,12 @@ class BudgetRule:
 
     @property
     def operation(self) -> str | None:
-        """Whose attempts alone it is held by; those of all operations where it is ``None``."""
+        """The operation whose attempts the budget limits; ``None`` for all."""
         return self.key if self.scope == "operation" else None
 
     @property
     def name(self) -> str:
-        """How people call it: ``daily-digest per day``."""
+        """The name for people: ``daily-digest per day``."""
         return f"{'this run' if self.scope == 'run' else self.key}{per_window(self.window)}"
 
 
@@ -119,31 +119,31 @@ class BudgetState:
 
     @property
     def left(self) -> Nano:
-        """What may still be held; negative when the limit was lowered below what is spent."""
+        """The amount that can still be held, in nano-dollars; negative when the limit was lowered below the spend."""
         return self.limit - self.spent - self.held
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A budget that does not cover what was asked of it."""
+    """A budget that is too small for a requested amount."""
 
     budget: BudgetState
     asked: Nano
 
     @property
     def short(self) -> Nano:
-        """By how much it does not fit."""
+        """The missing amount, in nano-dollars."""
         return self.asked - max(self.budget.left, 0)
 
     def facts(self) -> dict[str, str | int | float]:
-        """The same for a message of a team's own: ``budget``, ``limit``, ``short`` and ``resets`` as texts."""
+        """The values for a team's own message: ``budget``, ``limit``, ``short`` and ``resets`` as texts."""
         state = self.budget
         resets = f"{state.resets_at:%Y-%m-%d %H:%M %Z}" if state.resets_at else ""
         amounts = {"limit": format_money(state.limit), "short": format_money(self.short)}
         return {"budget": state.name, **amounts, "resets": resets}
 
     def explain(self) -> str:
-        """One sentence for people: which budget, by how much, when it resets."""
+        """One sentence for people: the budget, the missing amount, and when it resets."""
         state = self.budget
         taken = (
             f", {format_money(state.spent)} spent and {format_money(state.held)} held"
@@ -215,7 +215,7 @@ def _outdated(connection: Connection, wanted: Mapping[str, BudgetRule]) -> list[
 
 
 def write_change(connection: Connection, rule: BudgetRule, origin: Literal["set", "window"], now: int) -> None:
-    """Write down that a limit came to be."""
+    """Record a new limit."""
     connection.execute(
         schema.budget_changes.insert().values(
             scope=rule.scope,
@@ -252,13 +252,13 @@ def _took(connection: Connection, statement: PreparedStatement, budget_id: str, 
 
 
 def shortfalls(connection: Connection, needs: Mapping[str, Nano]) -> list[Refusal]:
-    """The budgets that have less left than is needed of them, without holding anything."""
+    """The budgets that have less left than is needed; nothing is held."""
     states = _states(connection, _B.budget_id.in_(list(needs))) if needs else []
     return [Refusal(state, needs[state.budget_id]) for state in states if state.left < needs[state.budget_id]]
 
 
 def raise_limits(connection: Connection, rules: Mapping[str, BudgetRule], more: Mapping[str, Nano], now: int) -> None:
-    """Raise the limits of the budgets with these ids, of those in ``rules``, in their current windows only."""
+    """Raise the limits of the budgets with these ids, of those in ``rules``, in the current windows only."""
     for state in states(connection, more):
         limit = state.limit + more[state.budget_id]
         values = {"limit_nano": limit, "raised_nano": limit}
@@ -275,31 +275,31 @@ def close_run(connection: Connection, run_id: str, wanted: Mapping[str, BudgetRu
 
 
 def states(connection: Connection, budget_ids: Iterable[str]) -> list[BudgetState]:
-    """The budgets of these ids."""
+    """The states of the budgets with these ids."""
     return _states(connection, _B.budget_id.in_(list(budget_ids)))
 
 
 def reached_soft_limit(connection: Connection, budget_ids: Iterable[str], now: int) -> list[BudgetState]:
-    """Those of the budgets that have just come to their soft threshold: each once per window, for all callers."""
+    """The budgets that have just reached their soft threshold: each once per window, for all callers together."""
     asked = {"ids": sorted(budget_ids), "now": now}
     reached = list(connection.execute(_REACHED_SOFT_LIMIT, asked).scalars())
     return _states(connection, _B.budget_id.in_(reached)) if reached else []
 
 
 def move(connection: Connection, budget_ids: Sequence[str], *, held: Nano = 0, spent: Nano = 0) -> None:
-    """Change what is held and spent without asking: to settle, to release, to record what could not be prevented."""
+    """Change what is held and spent without a check: to settle, to release, to record what could not be prevented."""
     for budget_id in budget_ids:
         _MOVE.run(connection, {"id": budget_id, "held": held, "spent": spent})
 
 
 def past_windows(connection: Connection, scope: str, key: str, limit: int) -> list[BudgetState]:
-    """The newest windows of a budget, whatever their length, the current ones included."""
+    """The newest windows of a budget, of any length, including the current ones."""
     newest = sa.select(_B.budget_id).where(_B.scope == scope, _B.key == key).order_by(_B.starts_at.desc()).limit(limit)
     return _states(connection, _B.budget_id.in_(newest))
 
 
 def open_at(connection: Connection, now: int) -> list[BudgetState]:
-    """The budgets of every window that has not ended; those of single runs left out."""
+    """The budgets of all windows that have not ended, except those of single runs."""
     return _states(connection, sa.and_(_B.span != RUN, _B.ends_at > now))
 
 

@@ -36,12 +36,12 @@ class RunCacheUse:
 
     @property
     def share(self) -> float:
-        """Of its input, what was read from a cache."""
+        """The share of input that was read from a cache, 0 to 1."""
         return self.read_tokens / self.input_tokens
 
     @property
     def later_share(self) -> float | None:
-        """Likewise, of what was sent after its first request; None where nothing was."""
+        """The same share without the first request; None if there was only one."""
         tokens = self.input_tokens - self.first_input_tokens
         return (self.read_tokens - self.first_read_tokens) / tokens if tokens else None
 
@@ -66,7 +66,7 @@ class CachedRequest:
 
 @dataclass(frozen=True, slots=True)
 class PromptInCache:
-    """What requests of an operation had in the cache of a model: tokens on the mean, and whether any was read."""
+    """The cached part of an operation's requests to a model: mean tokens, and whether any were read."""
 
     operation: str
     provider: str

@@ -51,22 +51,21 @@ class CaseScore:
 
 
 class Results:
-    """The results of one operation, as ``automation/operation``."""
+    """The calibration results of one operation, ``automation/operation``."""
 
     def __init__(self, store: Store, subject: str) -> None:
         self._store = store
         self._subject = subject
 
     def read(self) -> dict[str, CaseScore]:
-        """By key; what is too old to count is left out."""
+        """The scores by key; those that are too old are left out."""
         query = sa.select(calibration_scores).where(_S.subject == self._subject, _S.asked_at >= now_us() - _FRESH_US)
         with self._store.read() as connection:
             return {row.score_key: _case_score(row) for row in connection.execute(query)}
 
     def claim(self, tried: CaseScore) -> CaseScore | None:
-        """Note that a case is asked now; what is known of it if it was asked before, and may have been paid.
-
-        Of two who claim at once one gets it, whatever machine they are on.
+        """Claim a case before it is asked; returns its score if it was asked before, and may have been paid. Of two
+        concurrent claims one succeeds, on any machine.
         """
         while True:
             mine, known = self._store.transact(lambda connection: self._claim(connection, tried))
@@ -84,20 +83,20 @@ class Results:
         return False, None if found is None else _case_score(found)
 
     def note(self, tried: CaseScore) -> None:
-        """Note what came of a case that was claimed."""
+        """Record the score of a claimed case."""
         row = _row(tried) | {"ended_at": now_us()}
         mine = (_S.score_key == tried.key, _S.run_id == tried.run_id)
         update = sa.update(calibration_scores).where(*mine).values(row)
         self._store.transact(lambda connection: connection.execute(update))
 
     def give_back(self, tried: CaseScore) -> None:
-        """Nothing was paid for a case that was claimed: it may be asked again."""
+        """Release a claimed case that cost nothing, so that it may be asked again."""
         mine = (_S.score_key == tried.key, _S.run_id == tried.run_id)
         delete = sa.delete(calibration_scores).where(*mine)
         self._store.transact(lambda connection: connection.execute(delete))
 
     def under_way(self, tried: CaseScore) -> bool:
-        """Whether a case may still get its score: the run that asks about it lives."""
+        """Whether a case may still get its score: the run that asked it is alive."""
         alive = sa.select(holds.c.run_id).where(holds.c.run_id == tried.run_id, holds.c.lease_until > now_us())
         with self._store.read() as connection:
             return not tried.ended and connection.execute(alive).first() is not None
@@ -137,7 +136,7 @@ def _case_score(row: Row[tuple[object, ...]]) -> CaseScore:
 
 
 class Ended(NamedTuple):
-    """How a turn ended; ``attempts`` were made for it."""
+    """The end of a turn, after ``attempts`` attempts."""
 
     outcome: str
     reason: str | None
@@ -145,7 +144,7 @@ class Ended(NamedTuple):
 
 
 def paid_for(store: Store, turn_ids: Sequence[str], operation: str) -> CaseScore:
-    """What turns of a step took, and to which operations other than its own they were attributed."""
+    """The cost and usage of turns of a step, with the other operations that they were attributed to."""
     counts, mine = sa.func.count, (_A.turn_id.in_(turn_ids), _A.priced != "unbilled")
     cost_nano = sa.func.coalesce(sa.func.sum(_A.cost_nano), 0)
     tokens = (
@@ -160,14 +159,14 @@ def paid_for(store: Store, turn_ids: Sequence[str], operation: str) -> CaseScore
 
 
 def ends_of(store: Store, turn_ids: Sequence[str]) -> list[Ended]:
-    """How turns ended."""
+    """The ends of turns, by their ids."""
     query = sa.select(_T.outcome, _T.reason, _T.attempts).where(_T.turn_id.in_(turn_ids))
     with store.read() as connection:
         return [Ended(*row) for row in connection.execute(query)]
 
 
 def last_prompt(store: Store, automation: str, operation: str) -> str | None:
-    """The prompt that an operation asked last; None where it never ran."""
+    """The last prompt of an operation; None where it never ran."""
     query = (
         sa.select(_T.prompt)
         .join_from(turns, runs, runs.c.run_id == _T.run_id)
@@ -180,7 +179,7 @@ def last_prompt(store: Store, automation: str, operation: str) -> str | None:
 
 
 def passed_since(store: Store, automation: str, operation: str, judge: str, since: int) -> tuple[int, int]:
-    """Of the answers that the judge was shown at random from then on (microseconds): how many passed, of how many."""
+    """How many randomly sampled answers since then (microseconds) the judge passed, and how many it was shown."""
     query = (
         sa.select(_D.action, sa.func.count())
         .join_from(guard_decisions, turns, _T.turn_id == _D.turn_id)

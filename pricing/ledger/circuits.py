@@ -41,13 +41,13 @@ class Circuit:
     reason: str
 
     def state_at(self, now: int) -> CircuitState:
-        """What it is at a moment, in microseconds: ``due`` once its quarantine is over, and the next turn tries it."""
+        """The state at a moment, in microseconds: ``due`` once its quarantine is over and the next turn probes it."""
         return "open" if self.open_until > now else "probing" if self.probe_until > now else "due"
 
 
 @dataclass(frozen=True, slots=True)
 class Tripped:
-    """What a failure did: the circuit as it is now, and whether this failure opened it."""
+    """The result of a failure: the circuit, and whether this failure opened it."""
 
     circuit: Circuit
     opened: bool
@@ -66,7 +66,7 @@ class Circuits:
         self.clock = clock
 
     def snapshot(self) -> Mapping[str, Circuit]:
-        """Every circuit by its target."""
+        """All circuits, by target."""
         with self._store.read() as connection:
             found = [_circuit(row) for row in connection.execute(sa.select(schema.circuits))]
         latest = self.clock() + _LONGEST_CLAIM_US
@@ -133,7 +133,7 @@ class Circuits:
         return self._store.submit(work)
 
     def release(self, target: str) -> PendingWrite[None]:
-        """Give a claim back unused."""
+        """Release an unused claim."""
 
         def work(connection: Connection) -> None:
             connection.execute(sa.update(schema.circuits).where(_C.target == target).values(probe_until=0))
@@ -141,7 +141,9 @@ class Circuits:
         return self._store.submit(work)
 
     def close(self, target: str, reason: str, *, hasten: Sequence[str] = ()) -> PendingWrite[bool]:
-        """Back in service; whether it was not. The quarantines of ``hasten`` end now in any case: each may be tried."""
+        """Close a circuit; done with whether it was open. The quarantines of ``hasten`` end now in any case, so that
+        each may be probed.
+        """
 
         def work(connection: Connection) -> bool:
             now = self.clock()
@@ -157,7 +159,7 @@ class Circuits:
         return self._store.submit(work)
 
     def force_open(self, target: str, reason: str, seconds: float) -> PendingWrite[Circuit]:
-        """Take a target out of service for so long, whatever its circuit was."""
+        """Take a target out of service for a time, whatever its circuit's state."""
 
         def work(connection: Connection) -> Circuit:
             now = self.clock()

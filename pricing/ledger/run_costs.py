@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def turn_costs(ledger: Ledger, run_id: str) -> dict[str, list[Nano]]:
-    """By operation, what each turn and each paid request of a run cost, all its attempts together."""
+    """By operation, the cost of each turn and each tool cost of a run, in nano-dollars, all attempts together."""
     table = schema.attempts.c
     query = (
         sa.select(table.operation, sa.func.sum(table.cost_nano))

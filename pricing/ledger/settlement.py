@@ -57,7 +57,7 @@ def close(
 
 
 def take_over(connection: Connection, run_id: str, now: int) -> None:
-    """Settle what an older execution of a run holds."""
+    """Settle the hold of an older execution of a run."""
     close(connection, run_id, "lost", TAKEN_OVER, now)
 
 

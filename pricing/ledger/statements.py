@@ -14,7 +14,7 @@ _S = schema.statements.c
 
 @dataclass(frozen=True, slots=True)
 class Issued:
-    """A statement: its number, and what it says (JSON)."""
+    """An issued statement: its number and its content as JSON."""
 
     number: int
     figures: str

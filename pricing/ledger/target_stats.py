@@ -95,9 +95,8 @@ class TargetStats:
 def observe(
     ledger: Ledger, name: str, *, provider: str, model: str, stand_in: bool, now: int | None = None
 ) -> TargetStats | None:
-    """What is known of a target; ``None`` when nothing is.
-
-    Attempts of another model under the same name do not count, nor what the sandbox answered for a real target.
+    """The recent results of a target; ``None`` without any. Attempts of another model under the same name do not count,
+    nor answers of the sandbox for a real target.
     """
     with ledger.store.read() as connection:
         rows = connection.execute(_NEWEST, {"name": name}).all()
@@ -158,14 +157,16 @@ def _summed(rows: Sequence[Any], now: int) -> TargetStats:
 
 
 def _of_itself(row: Any) -> bool:
-    """Whether an attempt tells of its target: not what a step's verifier turned down, as a cascade expects it to."""
+    """Whether an attempt says something about its target: an answer that a step's verifier rejected does not, since a
+    cascade expects that.
+    """
     refused = row.outcome == "ok" and row.turn_reason in _VERIFIED and not _accepted(row)
     of_batch = row.service_tier_asked == "batch" and row.outcome != "ok"  # its queue's, not the target's
     return not refused and not of_batch and row.outcome not in _NOT_ITS_OWN
 
 
 def _accepted(row: Any) -> bool:
-    """Whether an attempt's answer was taken: of an answered or failed turn only the last attempt's can have been."""
+    """Whether the attempt's answer was accepted. Only the last attempt of an answered or failed turn can have been."""
     if row.outcome != "ok":
         return False
     if row.turn not in {"answered", "failed"}:  # still under way, or ended by a budget or a guard

@@ -26,7 +26,9 @@ _CHUNK = 500
 
 @dataclass(frozen=True, slots=True)
 class UsageEvent:
-    """One outcome to tell of. ``value`` is a decimal number as text; ``happened_at`` is in microseconds UTC."""
+    """One outcome to report to a metered-billing service. ``value`` is a decimal number as text; ``happened_at`` is in
+    microseconds UTC.
+    """
 
     event_id: str
     run_id: str
@@ -40,7 +42,9 @@ class UsageEvent:
 
 @dataclass(frozen=True, slots=True)
 class OutboxState:
-    """How many events were confirmed, wait, and failed at least once; outcomes that have no customer to bill."""
+    """The number of events that were confirmed, are pending, and failed at least once; and of outcomes without a
+    customer to bill.
+    """
 
     delivered: int
     waiting: int
@@ -70,7 +74,7 @@ class UsageOutbox:
         self._since = since
 
     def collect(self) -> int:
-        """Put outcomes into the outbox that are not in it; how many were new."""
+        """Add events for outcomes that have none; returns their number."""
         added = 0
         with self._store.write() as connection:
             rows = connection.execute(self._missing().order_by(_S.seq)).all()
@@ -90,7 +94,7 @@ class UsageOutbox:
         return added
 
     def claim(self, most: int, now: int) -> list[UsageEvent]:
-        """Events that wait, oldest first; without_owner else sends them for two minutes."""
+        """Claim pending events, oldest first. No other process sends them for two minutes."""
         due = sa.and_(_E.delivered_at.is_(None), _E.next_at <= now)
         names = [_E[name] for name in UsageEvent.__dataclass_fields__]
         with self._store.write() as connection:
@@ -103,27 +107,27 @@ class UsageOutbox:
         return [UsageEvent(*row) for row in rows]
 
     def delivered(self, event_ids: Sequence[str], now: int) -> None:
-        """The service has them."""
+        """Mark events as confirmed by the service."""
         with self._store.write() as connection:
             table = sa.update(schema.usage_events).where(_E.event_id.in_(event_ids))
             connection.execute(table.values(delivered_at=now, fault=None))
 
     def failed(self, event: UsageEvent, fault: str, now: int) -> None:
-        """The service did not take it, or did not say so: it is sent again, later each time."""
+        """Schedule events again that the service did not confirm, each time later."""
         wait = min(_LONGEST_WAIT_US, 1_000_000 * 2 ** min(event.tries, 12))
         with self._store.write() as connection:
             table = sa.update(schema.usage_events).where(_E.event_id == event.event_id)
             connection.execute(table.values(tries=_E.tries + 1, next_at=now + wait, fault=fault))
 
     def release(self, events: Sequence[UsageEvent]) -> None:
-        """Let go of claimed events that were not sent."""
+        """Release claimed events that were not sent."""
         ids = [one.event_id for one in events]
         with self._store.write() as connection:
             table = sa.update(schema.usage_events).where(_E.event_id.in_(ids), _E.delivered_at.is_(None))
             connection.execute(table.values(next_at=0))
 
     def state(self) -> OutboxState:
-        """How it stands."""
+        """The current state of the outbox."""
         counted = sa.func.count
         waits = _E.delivered_at.is_(None)
         with self._store.read() as connection:
@@ -136,7 +140,7 @@ class UsageOutbox:
         return OutboxState(int(delivered), int(waiting), int(failing), without_owner, fault)
 
     def _missing(self) -> sa.Select[tuple[object, ...]]:
-        """Outcomes that have no event."""
+        """The query for outcomes without an event."""
         columns = (
             _S.run_id, _S.ordinal, _S.automation, _S.quality, _S.ended_at, _S.charged_credits, _S.charged_nano,
             _R.org_id, _R.user_id,

@@ -45,7 +45,7 @@ WINDOWS: dict[Window, CalendarWindow] = {
 
 
 def calendar_window(name: Window) -> CalendarWindow:
-    """The window of that name.
+    """The calendar window of that name.
 
     Raises:
         UsageError: it is not a budget period.
@@ -95,7 +95,7 @@ def window_bounds(window: Window, moment: datetime, zone: ZoneInfo) -> tuple[dat
 
 
 def per_window(window: Window) -> str:
-    """The window as the end of a budget's name: ``" per day"``, and nothing for a run.
+    """The suffix of a budget's name: ``" per day"``; empty for a run.
 
     Raises:
         UsageError: it is not a budget period.

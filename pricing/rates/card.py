@@ -25,7 +25,7 @@ LARGEST_INPUT = 2**62
 
 
 class _Dated(NamedTuple):
-    """An own rate, and when it holds."""
+    """An own rate and the dates from which it holds."""
 
     valid_from: date
     hours: Hours | None
@@ -200,7 +200,7 @@ class RateCard:
         return self._rate(model, provider, at, service_tier).source
 
     def service_tiers(self, model: str, provider: str, at: datetime | None = None) -> list[ServiceTier]:
-        """The service tiers that a model has a price at."""
+        """The service tiers for which a model has a price."""
         found = []
         for service_tier in SERVICE_TIERS:
             try:
@@ -211,7 +211,7 @@ class RateCard:
         return found
 
     def has_hours(self, model: str, provider: str, service_tier: str = STANDARD) -> bool:
-        """Whether what a model costs depends on the time of day."""
+        """Whether a model's price depends on the time of day."""
         return any(one.hours is not None for one in self._dated(model, provider, service_tier))
 
     def hour_changes(self, models: Iterable[tuple[str, str]], start: datetime, end: datetime) -> list[datetime]:
@@ -231,7 +231,7 @@ class RateCard:
         return self._list.window(model, provider)
 
     def newest_date(self, today: date) -> date | None:
-        """How new the price list is: the newest date in it up to ``today``, whenever it was installed."""
+        """The newest date in the price list up to ``today``, whenever it was installed."""
         return self._list.newest_date(today)
 
     def known_models(self, provider: str, geography: str = "us") -> list[str]:

@@ -36,7 +36,7 @@ class PriceWindow(NamedTuple):
     end: int
 
     def shows(self, day: int, minute: int) -> bool:
-        """Whether a minute of a weekday lies in it."""
+        """Whether a minute of a weekday is in the window."""
         if self.begin < self.end:
             return day in self.days and self.begin <= minute < self.end
         return (day in self.days and minute >= self.begin) or ((day - 1) % 7 in self.days and minute < self.end)
@@ -83,7 +83,7 @@ class Hours:
         return f"{', '.join(self.windows)} {self.timezone}"
 
     def cover(self, moment: datetime) -> bool:
-        """Whether a moment (a time without zone is UTC) lies in one of the windows."""
+        """Whether a moment (without a zone: UTC) is in one of the windows."""
         shown = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(self._zone)
         minute = shown.hour * 60 + shown.minute
         return any(window.shows(shown.weekday(), minute) for window in self._read)
@@ -97,7 +97,7 @@ class Hours:
         )
 
     def _bounds(self, start: datetime, end: datetime) -> Iterator[datetime]:
-        """Where they can change: at the bounds of windows, and where clocks are set."""
+        """The moments at which the rate can change: bounds of windows, and clock changes."""
         day, last = start.astimezone(self._zone).date() - timedelta(days=1), end.astimezone(self._zone).date()
         while day <= last + timedelta(days=1):
             for minute in {minute % _MIDNIGHT for window in self._read for minute in (window.begin, window.end)}:
@@ -107,7 +107,7 @@ class Hours:
             day += timedelta(days=1)
 
     def _set_on(self, day: date) -> Iterator[datetime]:
-        """When clocks are set on a day, to the second."""
+        """The clock changes on a day, to the second."""
         low, high = (
             datetime.combine(one, time(), self._zone).astimezone(UTC) for one in (day, day + timedelta(days=1))
         )

@@ -91,7 +91,7 @@ class OwnRate:
         )
 
     def compiled(self) -> Rate:
-        """The rate in integers."""
+        """The rate in integers of nano-dollars."""
         states: tuple[OwnRate | OwnBand, ...] = (self, *self.above)
         bands = (
             band_of(
@@ -107,7 +107,7 @@ class OwnRate:
 
 
 def check_distinct(rates: Iterable[OwnRate]) -> None:
-    """That of the own rates no two hold for the same requests.
+    """Check that no two own rates hold for the same requests.
 
     Raises:
         ConfigError: two do: which of them is paid would be left to their order.
@@ -130,7 +130,7 @@ def check_distinct(rates: Iterable[OwnRate]) -> None:
 
 
 def _meet(hours: Hours | None, others: Hours | None) -> bool:
-    """Whether both hold at some time, in winter or in summer; a rate with hours goes before one without."""
+    """Whether both hold at some time, in winter or in summer; a rate with hours takes precedence over one without."""
     if hours is None or others is None:
         return hours is others
     for start in _WEEKS:
@@ -144,7 +144,7 @@ _WEEKS: Final = tuple(datetime(2026, month, 12, tzinfo=UTC) for month in (1, 7))
 
 
 def _rate_fault(value: object) -> str | None:
-    """What is wrong with an amount of US dollars per million tokens."""
+    """The fault of an amount in US dollars per million tokens; ``None`` if it is valid."""
     if not isinstance(value, Decimal) or not value.is_finite() or not 0 <= value <= _HIGHEST_RATE:
         return "is not an amount of US dollars per million tokens"
     return "is finer than a nano-dollar per million tokens" if value * NANO_PER_USD % 1 else None

@@ -68,7 +68,7 @@ class PriceLists:
         self._folder = folder
 
     def current(self) -> Path | None:
-        """The file of the list in use; ``None`` where that is the installed one."""
+        """The file of the list in use; ``None`` for the bundled one."""
         found = self._read()["current"]
         return None if found is None else self._folder / str(found)
 
@@ -93,12 +93,12 @@ class PriceLists:
         self._save(self._read() | {"newest_on": str(day)})
 
     def newest_on(self) -> date | None:
-        """The last day on which the list in use was the newest; ``None`` where nobody has looked since it is."""
+        """The last day on which the list in use was known to be the newest; ``None`` if that was not checked."""
         found = self._read()["newest_on"]
         return None if found is None else date.fromisoformat(str(found))
 
     def undo(self) -> bool:
-        """Go back to the list before; ``False`` where the installed one is in use."""
+        """Return to the previous list; ``False`` if the bundled one is in use."""
         index = self._read()
         if not index["before"]:
             return False
@@ -124,12 +124,12 @@ class PriceLists:
 
 
 def digest(body: bytes) -> str:
-    """Eight hex digits of a list."""
+    """The first eight hex digits of a list's SHA-256."""
     return sha256(body).hexdigest()[:8]
 
 
 def _write(path: Path, body: bytes) -> None:
-    """Written atomically, so that readers see all of it or nothing."""
+    """Write a file atomically, so that readers see all of it or nothing."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     temporary.write_bytes(body)
     temporary.replace(path)

@@ -24,11 +24,11 @@ class EndOfLife:
     certain: bool = True
 
     def days_left(self, today: date) -> int:
-        """Whole days until then; negative once it is over."""
+        """Whole days until the model ends; negative afterwards."""
         return (self.on - today).days
 
     def is_over(self, today: date) -> bool:
-        """Whether the model is gone, as its provider said."""
+        """Whether the model has ended, by its provider's own statement."""
         return self.certain and self.days_left(today) <= 0
 
     def is_near(self, today: date) -> bool:
@@ -36,7 +36,7 @@ class EndOfLife:
         return self.days_left(today) <= WARNED_DAYS
 
     def sentence(self, target: str, model: str, today: date) -> str:
-        """What to tell about a target: ``mini (gpt-4.1-mini) retires in 47 days, on 2027-01-14``."""
+        """A sentence about a target: ``mini (gpt-4.1-mini) retires in 47 days, on 2027-01-14``."""
         left, name = self.days_left(today), f"{target} ({model})"
         if left <= 0:
             return f"{name} {'retired' if self.certain else 'was reported to retire'} on {self.on}"

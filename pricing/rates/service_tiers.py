@@ -30,7 +30,7 @@ _VERSION = re.compile(r"-v\d+(?::\d+)?$|:0$")
 
 
 class Multiple(NamedTuple):
-    """Of the standard price, by kind of token, and where that is said; ``None`` where it is not."""
+    """Multiples of the standard price by kind of token, with their source; ``None`` where there is none."""
 
     input: Fraction
     output: Fraction

@@ -104,7 +104,7 @@ class ListPrices:
         return max((day for day in found if day <= today), default=None)
 
     def named(self, model: str, provider: str) -> str | None:
-        """The id that the list has the model under."""
+        """The id of the model in the list; ``None`` if it has none."""
         found = self._find(model, provider)
         return found.id if found else None
 
@@ -126,7 +126,7 @@ class ListPrices:
         return sorted(found)
 
     def _profile(self, model: str, provider: str) -> Rate | None:
-        """The rate of a Bedrock profile that has a price of its own."""
+        """The rate of a Bedrock profile that has its own price."""
         if self._listed(provider) != _BEDROCK:
             return None
         price = PROFILE_PRICES.get(bare_id(model, bedrock=True))
@@ -156,7 +156,7 @@ class ListPrices:
         return [m for p in self._snapshot().providers if p.id == listed for m in p.models]
 
     def _listed(self, provider: str) -> str | None:
-        """The list's provider that is meant by a name."""
+        """The list's provider for a provider name."""
         if self._price_lists is not None:
             return self._price_lists(provider)
         for one in self._snapshot().providers:
@@ -213,7 +213,7 @@ def _aliases(match: MatchLogic, *, whole: bool = False) -> Iterator[str]:
 
 
 def _by_day(found: ModelInfo) -> bool:
-    """Whether its prices hold for whole days (UTC)."""
+    """Whether the prices hold for whole days (UTC)."""
     from genai_prices.types import StartDateConstraint
 
     conditions = [*(found.prices if isinstance(found.prices, list) else ()), *(found.price_variants or ())]

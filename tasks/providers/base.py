@@ -25,9 +25,8 @@ _CALL_CHARACTERS = 256
 
 
 class ReplyError(Exception):
-    """An exchange that gave no :class:`ModelReply`.
-
-    ``usage`` holds what the provider had counted by then. The text of this error names the class of failure only.
+    """An exchange without a :class:`ModelReply`. ``usage`` is what the provider had counted by then. The message
+    contains only the class of failure.
     """
 
     def __init__(self, failure: Failure, usage: Usage | None = None) -> None:
@@ -44,20 +43,20 @@ class Stream(Protocol):
 
     @property
     def usage(self) -> Usage:
-        """What has been counted so far."""
+        """The counts received so far."""
         ...
 
     @property
     def began(self) -> bool:
-        """Whether anything of the answer has arrived."""
+        """Whether a part of the answer has arrived."""
         ...
 
     def feed(self, chunk: bytes) -> list[str]:
-        """Takes bytes as they come; returns the text they bring. Raises :class:`ReplyError`."""
+        """Take bytes as they arrive; returns their text. Raises :class:`ReplyError`."""
         ...
 
     def finish(self) -> ModelReply:
-        """The whole reply, once no more bytes come. Raises :class:`ReplyError` if it was cut off."""
+        """The complete reply, after the last byte. Raises :class:`ReplyError` if it was cut off."""
         ...
 
 
@@ -67,7 +66,7 @@ class Adapter(Protocol):
     def encode(
         self, target: Target, request: ModelRequest, *, stream: bool = False, attempt_id: str | None = None
     ) -> HttpRequest:
-        """The request as the provider wants it; ``attempt_id`` (ASCII) lets its support find the attempt."""
+        """The request in the provider's dialect; its support finds the attempt by ``attempt_id`` (ASCII)."""
         ...
 
     def decode(self, target: Target, status: int, headers: Mapping[str, str], body: bytes) -> ModelReply:
@@ -85,7 +84,7 @@ class Adapter(Protocol):
 
 @dataclass(slots=True)
 class CallDraft:
-    """A tool call while it arrives."""
+    """A tool call that is still arriving."""
 
     id: str = ""
     name: str = ""
@@ -94,9 +93,8 @@ class CallDraft:
 
 @dataclass(slots=True)
 class Draft:
-    """A reply while it arrives, whether in one body or in many events.
-
-    What it keeps is limited by ``LARGEST_ANSWER``: a ``ValueError`` is raised beyond it.
+    """A reply that is still arriving, in one body or many events. Its size is limited by ``LARGEST_ANSWER``: a
+    ``ValueError`` is raised beyond it.
     """
 
     text: str = ""
@@ -128,7 +126,7 @@ class Draft:
         return payload
 
     def keep(self, words: str) -> str:
-        """The words, which are about to be kept.
+        """Count the words that are about to be stored, and return them.
 
         Raises:
             ValueError: they are more than an answer can have.
@@ -152,7 +150,7 @@ class Draft:
         return call
 
     def reply(self, headers: Mapping[str, str]) -> ModelReply:
-        """What arrived. Tool calls are only handed on if the model meant to end with them: never cut-off ones."""
+        """The reply. Tool calls are included only if the model finished them: never cut-off ones."""
         self._take_answer()
         stop = self._stop()
         return ModelReply(
@@ -167,7 +165,7 @@ class Draft:
         )
 
     def _parts(self, stop: StopReason) -> Iterator[Part]:
-        """In the order they came; reasoning state only beside tool calls, which it is sent back with."""
+        """The parts in order; reasoning state only beside tool calls, with which it is sent back."""
         calls = list(self.calls.values()) if stop == "tool_calls" else []
 
         def states(place: int, *, behind_text: bool | None = None) -> Iterator[Part]:
@@ -186,7 +184,7 @@ class Draft:
                 yield from states(place)
 
     def _take_answer(self) -> None:
-        """An answer by the tool that stands for its schema is text, unless the model wants other tools first."""
+        """Turn a call of the answer tool into text, unless the model wants other tools first."""
         given = [index for index, call in self.calls.items() if call.name == ANSWER_TOOL]
         if not given or self.stop not in {None, "end", "tool_calls"}:
             return
@@ -210,7 +208,7 @@ class Draft:
 
 
 def lower(headers: Mapping[str, str]) -> dict[str, str]:
-    """Headers under lower-case names."""
+    """Headers with lower-case names."""
     return {name.lower(): value for name, value in headers.items()}
 
 
@@ -223,7 +221,7 @@ def opened(rules: FailureRules, status: int, headers: Mapping[str, str], body: b
 
 
 def broken(headers: Mapping[str, str], usage: Usage | None = None) -> ReplyError:
-    """A reply with status 200 that lacks what makes it one: loss of service, and perhaps billed."""
+    """The error for a reply with status 200 that is incomplete: loss of service, and perhaps billed."""
     fault = failure("server_error", status=OK, maybe_billed=True, request_id=request_id(lower(headers)))
     return ReplyError(fault, usage)
 
@@ -237,7 +235,7 @@ class Event(NamedTuple):
 
 
 class Frames(Protocol):
-    """Cuts a byte stream into events, wherever its chunks begin and end."""
+    """Splits a byte stream into events, with chunks of any size."""
 
     def feed(self, chunk: bytes) -> Iterator[Event]:
         """The events that ``chunk`` completes. Raises ``ValueError`` if the bytes are damaged."""
@@ -249,7 +247,7 @@ class Frames(Protocol):
 
 
 class EventReader:
-    """Reads a streamed reply: ``frames`` cuts it into events, ``absorb`` adds one to a draft and returns its text."""
+    """Reads a streamed reply: ``frames`` splits it into events, ``absorb`` adds one to a draft and returns its text."""
 
     def __init__(
         self,
@@ -271,7 +269,7 @@ class EventReader:
 
     @property
     def usage(self) -> Usage:
-        """What has been counted so far."""
+        """The counts received so far."""
         return self._draft.usage
 
     @property
@@ -280,14 +278,14 @@ class EventReader:
         return self._draft.kept > 0
 
     def feed(self, chunk: bytes) -> list[str]:
-        """The text that these bytes bring."""
+        """The text in these bytes."""
         try:
             return [delta for event in self._frames.feed(chunk) if (delta := self._read(event))]
         except ValueError:
             raise self._lost() from None
 
     def finish(self) -> ModelReply:
-        """The whole reply. It is whole once the stop reason and the usage are there, or the dialect's last event."""
+        """The complete reply. It is complete with stop reason and usage, or with the dialect's last event."""
         draft = self._draft
         for event in () if draft.done else self._frames.finish():
             if event.data.strip() != _DONE and not isinstance(parse(event.data), dict):

@@ -230,7 +230,7 @@ def _form(target: Target, request: ModelRequest) -> SchemaForm:
 
 
 def _options(offered: frozenset[Option], target: Target) -> frozenset[Option]:
-    """Only Claude supports a request not to call tools, or one at a time: by a field that is Anthropic's own."""
+    """The supported options. Only Claude can forbid tool calls or limit them to one, by fields of Anthropic."""
     return offered if _CLAUDE.search(target.model) else offered - {"tool_choice none", "parallel_tool_calls", "strict"}
 
 
@@ -274,7 +274,7 @@ def _authorised(target: Target, url: str, body: bytes, attempt_id: str | None) -
 
 
 def region_of(target: Target) -> str:
-    """The AWS region that a target is reached in."""
+    """The AWS region of a target."""
     named = _REGION.search(target.base_url)
     return target.region or (named[1] if named else "us-east-1")
 
@@ -317,7 +317,7 @@ def _think(draft: Draft, index: str, delta: JSONObject) -> None:
 
 
 def _joined(first: str, second: str) -> str:
-    """Two pieces of base64 as one."""
+    """Two pieces of base64, joined."""
     if not first:
         return second
     return base64.b64encode(base64.b64decode(first) + base64.b64decode(second)).decode()

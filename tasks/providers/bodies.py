@@ -68,7 +68,7 @@ async def decoded(headers: Mapping[str, str], raw: AsyncIterable[bytes], *, most
 
 
 async def whole_body(headers: Mapping[str, str], raw: AsyncIterable[bytes], *, most: int) -> bytes:
-    """The body in one piece.
+    """The complete body.
 
     Raises:
         BodyRefused: see ``decoded``.
@@ -88,7 +88,7 @@ async def whole_body(headers: Mapping[str, str], raw: AsyncIterable[bytes], *, m
 
 
 async def first_bytes(headers: Mapping[str, str], raw: AsyncIterable[bytes], *, most: int) -> bytes:
-    """As much of a body as can be had: of an error, which its status tells anyway. Raises nothing of its own."""
+    """The first bytes of an error's body. It raises nothing, since the status already says what failed."""
     body = bytearray()
     try:
         async for piece in decoded(headers, raw, most=most):
@@ -99,7 +99,7 @@ async def first_bytes(headers: Mapping[str, str], raw: AsyncIterable[bytes], *, 
 
 
 class _Identity:
-    """Of a body that has no coding."""
+    """The decoder of a body without a coding."""
 
     whole = True
 
@@ -109,7 +109,7 @@ class _Identity:
 
 
 class _Inflate:
-    """Undoes gzip (one member after the other) or deflate, never more than a piece at a time."""
+    """The decoder of gzip (one member after the other) or deflate, one piece at a time."""
 
     def __init__(self) -> None:
         self._undo = zlib.decompressobj(_GZIP_OR_ZLIB)
@@ -117,7 +117,7 @@ class _Inflate:
 
     @property
     def whole(self) -> bool:
-        """Whether the coding came to its end; an empty body may leave it out."""
+        """Whether the coding is complete; an empty body may omit it."""
         return self._undo.eof or not self._began
 
     def feed(self, chunk: bytes) -> Iterator[bytes]:

@@ -55,7 +55,7 @@ def check_ca_file(path: Path, named_by: str) -> str:
 
 
 def new_context(ca_file: str, named_by: str = "SSL_CERT_FILE or REQUESTS_CA_BUNDLE") -> ssl.SSLContext:
-    """What servers are checked against: the certificates of a file or folder, else the system's.
+    """The certificates that servers are checked against: those of a file or folder, else the system's.
 
     Raises:
         ConfigError: the file cannot be read, or holds no certificate.

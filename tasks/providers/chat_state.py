@@ -23,7 +23,7 @@ _CALLS: Final = "tool_calls"
 
 
 def note(draft: Draft, delta: JSONObject) -> None:
-    """Keep what a message, or a piece of one, has of reasoning."""
+    """Store the reasoning of a message, or of a piece of one."""
     found = [name for name in _TEXTS if isinstance(delta.get(name), str)]
     found += [name for name in _LISTS if isinstance(delta.get(name), list)]
     if not found:
@@ -38,14 +38,14 @@ def note(draft: Draft, delta: JSONObject) -> None:
 
 
 def note_call(draft: Draft, place: int, call: JSONObject) -> None:
-    """Keep what a tool call has beside its name and arguments: a thought signature."""
+    """Store the thought signature of a tool call."""
     if extra := obj(call.get("extra_content")):
         draft.keep(str(extra))
         _held(draft)[_CALLS][str(place)] = extra
 
 
 def without_state(target: Target, message: JSONObject, *, thinks: bool) -> JSONObject:
-    """An assistant's message with tool calls that another model made, as servers that insist on state take it."""
+    """An assistant's message with tool calls of another model, in a form for servers that insist on state."""
     calls = objects(message.get("tool_calls"))
     if not calls:
         return message
@@ -57,7 +57,7 @@ def without_state(target: Target, message: JSONObject, *, thinks: bool) -> JSONO
 
 
 def returned(state: JSONObject, message: JSONObject) -> JSONObject:
-    """An assistant's message with its state, as the server sent it."""
+    """An assistant's message with its reasoning state, as the server sent it."""
     calls = [
         {**call, "extra_content": extra} if (extra := obj(state.get(_CALLS)).get(str(place))) else call
         for place, call in enumerate(objects(message.get("tool_calls")))

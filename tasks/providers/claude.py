@@ -24,7 +24,7 @@ STOPS: Final[Mapping[str, StopReason]] = {
 
 
 def tool_choice(request: ModelRequest, form: SchemaForm) -> JSONObject | None:
-    """``tool_choice`` in Anthropic's words, which Bedrock hands on to Claude; None where it is ``auto`` anyway."""
+    """``tool_choice`` in Anthropic's form, which Bedrock passes on to Claude; None for ``auto``, the default."""
     asked = request.options
     one = asked.parallel_tool_calls is False and "parallel_tool_calls" not in request.without
     if form == "tool":

@@ -44,7 +44,7 @@ class _Connector(aiohttp.TCPConnector):
         traces: list[Trace],
         timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - aiohttp's signature
     ) -> Connection:
-        """A connection from the pool, or a new one; tells the sender that it is there."""
+        """A pooled or new connection; notifies the sender that it is open."""
         try:
             connection = await super().connect(req, traces, timeout)
         except UnicodeError as error:  # of a host whose name no resolver takes
@@ -69,7 +69,7 @@ class _Transport(AiohttpTransport):
 
 @cache
 def ssl_context(ca_file: str) -> ssl.SSLContext:
-    """What servers are checked against, made once.
+    """The certificates that servers are checked against, loaded once.
 
     Raises:
         ConfigError: the file cannot be read, or holds no certificate.
@@ -88,7 +88,7 @@ def open_session(ca_file: str, connections: int) -> aiohttp.ClientSession:
 
 
 def transport(session: Callable[[], aiohttp.ClientSession], proxy: str | None, ca_file: str) -> AiohttpTransport:
-    """The way to a server, through a proxy if one is named."""
+    """The transport to a server, through a proxy if there is one."""
     return _Transport(client=session, proxy=httpx.Proxy(proxy) if proxy else None, verify=ssl_context(ca_file))
 
 

@@ -275,7 +275,7 @@ def _tool(tool: Tool, without: Collection[str] = ()) -> JSONObject:
 
 
 def _max_tokens(flavour: Flavour, request: ModelRequest) -> str:
-    """The name of the field, or its other name where the model refused that one."""
+    """The name of the field; its other name where the model refused that one."""
     if "max_tokens" not in request.without:
         return flavour.max_tokens
     return "max_tokens" if flavour.max_tokens == "max_completion_tokens" else "max_completion_tokens"
@@ -296,7 +296,7 @@ def _options(request: ModelRequest) -> JSONObject:
 
 
 def _cache_key(request: ModelRequest) -> str:
-    """The same for requests that begin alike; tells nothing of what they say."""
+    """A key that is equal for requests with the same beginning, and reveals nothing of their content."""
     if not request.tools:
         return _key_of_system(request.system.text)
     return _key_of([request.system.text, [_tool(tool) for tool in request.tools]])
@@ -321,14 +321,16 @@ def _headers(target: Target, attempt_id: str | None) -> dict[str, str]:
 
 
 def _cost(counts: JSONObject) -> Nano | None:
-    """The cost that a reply states; with a key of one's own for the model behind it, that one's bill comes on top."""
+    """The cost that a reply states, in nano-dollars. With a key of your own for the model behind it, that provider
+    bills separately.
+    """
     cost = stated_cost(counts.get("cost"))
     upstream = stated_cost(obj(counts.get("cost_details")).get("upstream_inference_cost"))
     return cost + upstream if cost is not None and upstream and counts.get("is_byok") is True else cost
 
 
 def _absorb_with_cost(draft: Draft, name: str, chunk: JSONObject) -> str:
-    """Of a server whose ``cost`` is known to be in dollars."""
+    """``_absorb`` for a server whose ``cost`` is known to be in dollars."""
     said = _absorb(draft, name, chunk)
     if isinstance(counts := _counts(chunk), dict):
         draft.cost_nano = _cost(counts)

@@ -55,7 +55,7 @@ NO_OPTIONS: Final = RequestOptions()
 
 
 class OptionRefused(ValueError):
-    """A target cannot do what the request asks for; the message says what."""
+    """A target does not support what the request asks for; the message names it."""
 
 
 def asked_options(request: ModelRequest) -> list[Option]:
@@ -74,7 +74,7 @@ def asked_options(request: ModelRequest) -> list[Option]:
 
 
 def refusal(options: frozenset[Option], request: ModelRequest) -> str | None:
-    """Why a provider with these options cannot take a request; None when it can."""
+    """The reason why a provider with these options cannot take a request; None if it can."""
     choice = request.options.tool_choice
     if choice not in {"auto", "none"} and not request.tools:
         return "was given tool_choice without tools"

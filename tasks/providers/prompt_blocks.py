@@ -59,7 +59,7 @@ class PromptBlocks:
     parts: tuple[PromptBlock, ...]
 
     def tokens(self, parts: int, text_tokens: int) -> int:
-        """About how many tokens its first blocks have, of a text of ``text_tokens`` in all."""
+        """The approximate tokens of the first blocks, of a text of ``text_tokens`` in all."""
         whole = static = self.fixed.size
         media = 0
         for place, part in enumerate(self.parts):
@@ -70,7 +70,7 @@ class PromptBlocks:
         return (text_tokens * static // whole if whole else 0) + media
 
     def shared_with(self, other: PromptBlocks) -> int:
-        """How many of its messages' leading parts it shares; 0 where anything before them differs."""
+        """The number of leading parts of its messages that it shares; 0 where anything before them differs."""
         shared = 0
         if self.fixed.digest == other.fixed.digest:
             for mine, theirs in zip(self.parts, other.parts, strict=False):
@@ -80,7 +80,7 @@ class PromptBlocks:
         return shared
 
     def prefix_key(self, parts: int) -> bytes:
-        """What is the same for requests that share everything up to so many parts of their messages."""
+        """The key that is equal for requests with the same content up to this number of parts."""
         digests = b"".join([self.fixed.digest, *(part.digest for part in self.parts[:parts])])
         return blake2b(digests, digest_size=16).digest()
 
@@ -111,7 +111,7 @@ def prompt_blocks(target: Target, request: ModelRequest, key: bytes) -> PromptBl
 
 @lru_cache(maxsize=64)
 def _fixed_blocks(place: str, tools: str, schema: str, system: str, key: bytes) -> FixedBlocks:
-    """Of texts that are the same in most requests of an operation."""
+    """The blocks before the messages; their texts are the same in most requests of an operation."""
     texts = [_bytes(text) for text in (place, tools, schema, system)]
     digests = [_hash(data, key) for data in texts]
     hashes = [_short(digest) if data else NONE for digest, data in zip(digests, texts, strict=True)]

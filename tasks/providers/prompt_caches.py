@@ -38,7 +38,7 @@ BREAKPOINT: Final = {"prompt_cache_breakpoint": {"mode": "explicit"}}
 
 
 def breakpoints(rules: CacheRules | None, request: ModelRequest) -> bool:
-    """Whether a request to OpenAI is to say where what is cached ends."""
+    """Whether a request to OpenAI has to mark the end of the cached prefix."""
     wanted = rules is not None and rules.marks and request.cache
     return wanted and "prompt_cache_breakpoint" not in request.without
 
@@ -111,7 +111,7 @@ May said 1,024 for the Flash models, and 4,096 for 2.5 Pro. How long they live i
 
 
 def rules_among(models: CachedModels, model: str) -> CacheRules | None:
-    """The rules of a model; None where nothing of it is cached."""
+    """The caching rules of a model; None where nothing is cached."""
     for pattern, rules in models:
         if _compiled(pattern).search(model.lower()):
             return rules if rules.seconds else None

@@ -103,20 +103,22 @@ class ReasoningRules:
         return min(levels, key=lambda level: (abs(LEVELS.index(level) - place), -LEVELS.index(level)))
 
     def word(self, asked: Reasoning | None) -> str:
-        """The provider's word for it."""
+        """The provider's word for a setting."""
         if asked == "none" and "none" not in self.efforts and self.least:
             return self.least
         return self.efforts.get(self.level(asked), "")
 
     def allowance(self, asked: Reasoning | None, *, tools: bool = False) -> int:
-        """Tokens on top of the answer. A model that still thinks between its tools gets some, whatever is asked."""
+        """Tokens reserved for reasoning in addition to the answer. A model that reasons between tool calls gets some at
+        every setting.
+        """
         level = "none" if tools and self.unthinking_tools else self.level(asked)
         if level == "none" and tools and self.off == "between_tools":
             level = "low"
         return ALLOWANCES[level]
 
     def usual(self, asked: Reasoning | None, *, tools: bool = False) -> int:
-        """Tokens of thinking that a usual question takes."""
+        """Reasoning tokens of a typical question."""
         return self.allowance(asked, tools=tools) // _USUAL
 
 

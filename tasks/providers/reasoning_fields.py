@@ -27,12 +27,12 @@ def rules_for(target: Target) -> ReasoningRules:
 
 
 def asked_level(target: Target, setting: Reasoning | None) -> Reasoning | None:
-    """What is asked for: by the step, else by the target, else nothing."""
+    """The requested level: the step's, else the target's, else None."""
     return setting or target.reasoning
 
 
 def level_of(target: Target, request: ModelRequest) -> Reasoning:
-    """How much the model will reason about a request."""
+    """The level at which the model will reason about a request."""
     rules = rules_for(target)
     if "reasoning" in request.without:
         return rules.default
@@ -44,12 +44,12 @@ def level_of(target: Target, request: ModelRequest) -> Reasoning:
 
 
 def thinking_room(target: Target, setting: Reasoning | None, *, tools: bool = False) -> int:
-    """Tokens that thoughts may take at a target on top of an answer: never more than half of its window."""
+    """Tokens reserved at a target for reasoning in addition to an answer: at most half of its window."""
     return _allowance(target.provider, target.model, target.window, asked_level(target, setting), tools)
 
 
 def usual_thinking_tokens(target: Target, setting: Reasoning | None, *, tools: bool = False) -> int:
-    """Tokens that thoughts usually take there."""
+    """Reasoning tokens of a typical question at a target."""
     usual = rules_for(target).usual(asked_level(target, setting), tools=tools)
     return min(usual, thinking_room(target, setting, tools=tools))
 
@@ -62,7 +62,7 @@ def output_limit(target: Target, request: ModelRequest) -> int:
 
 
 def answer_limit(target: Target, max_tokens: int, allowance: int) -> int:
-    """The same for these tokens of an answer and of reasoning; never more than the model writes."""
+    """The limit of a reply with these tokens for answer and reasoning; at most what the model can write."""
     return _answer_limit(target.provider, target.model, target.max_output, max_tokens, allowance)
 
 
@@ -89,7 +89,7 @@ def takes(target: Target, request: ModelRequest, parameter: Parameter) -> bool:
 
 
 def choice_refusal(target: Target, request: ModelRequest) -> str | None:
-    """Why a target's model cannot be made to call a tool, where a request asks for that; None when it can."""
+    """The reason why a target's model cannot be made to call a tool as requested; None if it can."""
     if request.options.derived or _can_be_forced(target, request):
         return None
     while_thinking = "forced_tool" in rules_for(target).forbids_thinking
@@ -121,7 +121,7 @@ def require_choice(target: Target, request: ModelRequest) -> None:
 
 
 def sampling_fields(target: Target, request: ModelRequest) -> dict[str, float]:
-    """Temperature and ``top_p`` as far as they are asked for, and the model takes them."""
+    """Temperature and ``top_p``, if they are set and the model takes them."""
     asked: dict[Parameter, float | None] = {"temperature": request.temperature, "top_p": request.options.top_p}
     return {name: value for name, value in asked.items() if value is not None and takes(target, request, name)}
 
@@ -210,7 +210,7 @@ def gemini_fields(target: Target, request: ModelRequest) -> JSONObject:
 
 
 def by_responses(target: Target, request: ModelRequest) -> bool:
-    """Whether a model of OpenAI's is to be asked by ``/v1/responses``."""
+    """Whether a model of OpenAI is called by ``/v1/responses``."""
     rules = rules_for(target)
     if rules.responses == "always" or "chat" in request.without:
         return True

@@ -108,14 +108,14 @@ def _places(error: JSONObject, reply: JSONObject) -> Iterator[str]:
 
 
 class RefusedFeatures:
-    """What models were seen to refuse, by target address and model; for as long as the process lasts."""
+    """The features that models were seen to refuse, by target address and model; kept for the life of the process."""
 
     def __init__(self) -> None:
         self._models: dict[tuple[str, str, str], frozenset[str]] = {}
         self._schemas: set[tuple[tuple[str, str, str], str, int]] = set()
 
     def of(self, target: Target, schema: Schema | None) -> frozenset[str]:
-        """What a request to a target has to leave out."""
+        """The features that a request to a target must omit."""
         if not self._models and not self._schemas:
             return _NONE
         model = _model(target)
@@ -125,7 +125,7 @@ class RefusedFeatures:
         return found
 
     def learn(self, target: Target, request: ModelRequest, refused: tuple[str, ...]) -> str | None:
-        """Remember the first of some features that the request used and that was not known; None if there is none."""
+        """Store the first of these features that the request used and that was not known; returns it, or None."""
         known = self.of(target, request.schema)
         for feature in refused:
             used = _USES.get(feature)

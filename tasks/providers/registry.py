@@ -17,7 +17,7 @@ from tasks.providers.spec import ProviderSpec
 
 @cache
 def spec_of(provider: str) -> ProviderSpec:
-    """All that is known of a provider.
+    """The specification of a provider.
 
     Raises:
         ConfigError: there is no provider of that name.

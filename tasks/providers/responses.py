@@ -228,7 +228,7 @@ def _message_state(item: JSONObject) -> JSONObject:
 
 
 def _error(failed: JSONObject) -> JSONObject:
-    """The error of a failed response, as an error reply has it."""
+    """The error of a failed response, in the form of an error reply."""
     error = obj(failed.get("error"))
     return {"error": {"type": text(error.get("code")) or "server_error", **error}}
 

@@ -141,7 +141,7 @@ def _closed(node: JSONObject) -> bool:
 
 
 def _nodes(schema: JSONObject) -> list[JSONObject]:
-    """The schema and every schema inside it."""
+    """The schema and all schemas inside it."""
     inner = [*obj(schema.get("properties")).values(), *obj(schema.get("$defs")).values()]
     inner += [child for key in ("anyOf", "oneOf", "allOf") for child in items(schema.get(key))]
     if schema.get("type") == "array":
@@ -150,7 +150,7 @@ def _nodes(schema: JSONObject) -> list[JSONObject]:
 
 
 def _recursive(definition: JSONObject) -> bool:
-    """Whether a definition can be reached from itself."""
+    """Whether a definition refers to itself, directly or not."""
     reached = {
         f"#/$defs/{name}": {text(node.get("$ref")) for node in _nodes(obj(child))}
         for name, child in obj(definition.get("$defs")).items()

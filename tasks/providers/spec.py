@@ -30,7 +30,7 @@ _VARIABLE = re.compile(r"[A-Z][A-Z0-9_]*")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CredentialRule:
-    """Where a provider's key usually is.
+    """How a provider's requests are authorised.
 
     Args:
         kind: what authorises a request.
@@ -52,7 +52,7 @@ class CredentialRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderFeatures:
-    """What a provider can do, whichever of its models answers.
+    """The features of a provider, whichever model answers.
 
     Args:
         schemas: whether it holds answers to a JSON schema; elsewhere the prompt asks for one.
@@ -77,7 +77,7 @@ class ProviderFeatures:
     cached: CachedModels = ()
 
     def caching(self, model: str) -> CacheRules | None:
-        """How prompts of a model are cached; None where they are not."""
+        """The caching rules of a model; None where prompts are not cached."""
         return rules_among(self.cached, model)
 
 
@@ -131,7 +131,7 @@ class ProviderSpec:
 
     @property
     def has_regions(self) -> bool:
-        """Whether its address depends on a region."""
+        """Whether the address depends on a region."""
         return "{region}" in self.base_url
 
 

@@ -11,7 +11,7 @@ from tasks.routing.target import Target
 
 
 def request_to(target: Target, url: str, headers: Mapping[str, str], body: JSONObject) -> HttpRequest:
-    """The request to a target, complete."""
+    """The complete request to a target."""
     return posted(target, url, headers, encode(merged(body, target.extra_body) if target.extra_body else body))
 
 

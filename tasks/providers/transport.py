@@ -40,7 +40,7 @@ _LARGEST_ERROR = 256 * 1024
 
 @record(frozen=True, slots=True)
 class HttpReply:
-    """What came back: headers are case-insensitive, the body is whole."""
+    """A complete reply; header names are case-insensitive."""
 
     status: int
     headers: Mapping[str, str]
@@ -78,7 +78,7 @@ class Transport:
             self.loaded = True
 
     async def connect(self, url: str, ca_file: str = "") -> None:
-        """Open a connection for the request that comes next; nothing is sent.
+        """Open a connection for the next request, without sending anything.
 
         Raises:
             WireFailed: there is no connection.
@@ -158,7 +158,7 @@ class Transport:
         self._by_proxy.cache_clear()
 
     def _forked(self) -> None:
-        """The connections are the parent's: what is sent here would be received as the parent's."""
+        """Drop the connections in a forked child: they belong to the parent."""
         abandon((self._sessions, self._way, self._by_proxy))
         self._sessions = {}
         self._way = lru_cache(maxsize=256)(self._find_way)

@@ -17,7 +17,7 @@ PRIOR_TURNS: Final = 100
 
 
 class BatchTime(NamedTuple):
-    """How long batches of a provider take, in seconds.
+    """The duration of a provider's batches, in seconds.
 
     Args:
         median: half of them are back by then.
@@ -51,7 +51,7 @@ class BatchHistory:
 
     @property
     def time(self) -> BatchTime:
-        """How long the next batch takes."""
+        """The expected duration of the next batch."""
         return batch_time(self.seconds)
 
     @property

@@ -51,7 +51,7 @@ class Quarantine:
     long: float = 3_600.0
 
     def seconds(self, level: int, *, grave: bool) -> float:
-        """Of the circuit that is opened for the ``level``-th time in a row, counted from 0."""
+        """The duration of the quarantine that is the ``level``-th in a row, counted from 0."""
         start = self.long if grave else self.first
         return float(min(self.cap, start * 2 ** min(level, _DOUBLINGS)) * random.uniform(0.9, 1.0))  # noqa: S311
 
@@ -70,7 +70,7 @@ class BreakerEvent:
 
 @record(frozen=True, slots=True)
 class CircuitPermit:
-    """A target may be asked; ``probe`` when the answer decides about its circuit."""
+    """A target may be asked; with ``probe`` the answer decides about its circuit."""
 
     probe: bool
 
@@ -84,7 +84,7 @@ class CircuitOpen:
 
 
 class Breaker:
-    """Decides whom not to ask. All of it runs on the process's one event loop.
+    """Decides which targets are not asked. All of it runs on the process's one event loop.
 
     Args:
         circuits: where quarantines are kept.
@@ -117,7 +117,7 @@ class Breaker:
         self._reading, self._read_at = None, -_FRESH_US
 
     async def look(self) -> None:
-        """Read the circuits, unless that was done within the last half second."""
+        """Read the circuits, unless they were read within the last half second."""
         if abs(self._circuits.clock() - self._read_at) < _FRESH_US:
             return
         if self._reading is None:
@@ -125,7 +125,9 @@ class Breaker:
         await asyncio.shield(self._reading)
 
     def shut(self, target: Target) -> CircuitOpen | None:
-        """Why a target is not to be asked, as far as this process knows; ``None`` if it may be, if only to probe it."""
+        """The reason why a target must not be asked, as far as this process knows; ``None`` if it may be, even only to
+        probe it.
+        """
         if not self._known:
             return None
         now = self._circuits.clock()
@@ -141,7 +143,7 @@ class Breaker:
         return None
 
     def in_service(self, target: Target) -> bool:
-        """Whether a target may be asked as often as is useful."""
+        """Whether a target may be asked without a limit."""
         return target.name not in self._known and self.shut(target) is None
 
     async def enter(self, target: Target, seconds: float) -> CircuitPermit | CircuitOpen:
@@ -156,9 +158,8 @@ class Breaker:
         return CircuitOpen(circuit.open_until, f"circuit open, {circuit.reason}, and a trial request is under way")
 
     async def force(self, target: Target, seconds: float) -> CircuitPermit:
-        """Ask a target although it is in quarantine, for nothing else is left; claimed if nobody else has.
-
-        What a person took out of service does not come back by that.
+        """Ask a target in quarantine because no other is left; its probe is claimed if possible. A target that a person
+        took out of service stays out of service.
         """
         circuit = self._known.get(target.name)
         if circuit is not None and circuit.probe_until <= self._circuits.clock():
@@ -166,7 +167,7 @@ class Breaker:
         return CircuitPermit(probe=circuit is None or circuit.reason != BY_HAND)
 
     async def failed(self, target: Target, why: Failure, *, probe: bool) -> None:
-        """A target gave no answer, its own retries included."""
+        """Record that a target gave no answer, retries included."""
         grave = why.kind in REFUSED_SERVICE
         if not grave and why.kind not in LOSS_OF_SERVICE:
             if probe:  # whatever it said, it serves again
@@ -188,7 +189,9 @@ class Breaker:
                 self._say("alarm", tripped.circuit)
 
     async def succeeded(self, target: Target) -> None:
-        """A probe was answered: back in service, and what shares its failure domain may be tried."""
+        """Record that a probe was answered: the target is back in service, and others of its failure domain may be
+        probed.
+        """
         now = self._circuits.clock()
         circuit = self._known.pop(target.name, None)
         hasten = self._lost(target.failure_domain, now)
@@ -202,7 +205,7 @@ class Breaker:
             self._say("closed", replace(circuit, open_until=now, reason="answered"))
 
     def release(self, target: Target) -> None:
-        """A claimed probe was not used. Not waited for: an unused claim lapses by itself."""
+        """Release the claim of an unused probe, without waiting: an unused claim expires by itself."""
         if circuit := self._known.get(target.name):
             self._learn(replace(circuit, probe_until=0))
             self._circuits.release(target.name)
@@ -223,7 +226,7 @@ class Breaker:
         return CircuitOpen(until, f"failure domain {target.failure_domain} open until {_moment(until)}")
 
     def _lost(self, failure_domain: str, now: int) -> list[Circuit]:
-        """The circuits of a domain that are open because service was lost."""
+        """The open circuits of a domain that lost service."""
         return [
             circuit
             for circuit in self._known.values()

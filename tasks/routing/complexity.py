@@ -86,7 +86,7 @@ class PromptFeatures:
 
 
 class _Scale(NamedTuple):
-    """Up to ``free`` a feature adds nothing, from ``full`` on all its ``points``, between them its share."""
+    """The scale of a feature: no points up to ``free``, all ``points`` from ``full`` on, linear between."""
 
     reason: str
     free: int
@@ -116,7 +116,7 @@ class Complexity:
         return "premium" if self.score >= threshold else "light"
 
     def explain(self, threshold: float) -> str:
-        """One line for people."""
+        """The score and its reasons in one line."""
         sign, why = ("≥" if self.score >= threshold else "<"), ", ".join(self.reasons) or "nothing demanding about it"
         return f"complexity {self.score:.2f} {sign} {threshold:.2f} ({why})"
 
@@ -127,7 +127,7 @@ def score(request: ModelRequest) -> Complexity:
 
 
 def rate(features: PromptFeatures) -> Complexity:
-    """The complexity that features add up to: more of any of them never lowers it."""
+    """The complexity of features; it never falls when one of them grows."""
     counted = {name: getattr(features, name) for name in _SCALES}
     points = {name: _points(counted[name], scale) for name, scale in _SCALES.items()}
     weightiest = sorted((name for name in points if points[name]), key=lambda name: -points[name])
@@ -136,7 +136,7 @@ def rate(features: PromptFeatures) -> Complexity:
 
 
 def features_of(request: ModelRequest) -> PromptFeatures:
-    """What is counted of a request."""
+    """The features of a request."""
     texts = [request.system.text, *(message.text for message in request.messages)]
     described = [f"{tool.name} {tool.description} {json.dumps(tool.parameters)}" for tool in request.tools]
     schema = request.schema.definition if request.schema else {}
@@ -158,7 +158,7 @@ def _points(count: int, scale: _Scale) -> float:
 
 
 def _outside_tags(text: str) -> str:
-    """The text without what stands between a tag and its end; a tag that never ends takes the rest."""
+    """The text outside of tags; a tag that is never closed takes the rest."""
     kept, inside, since = [], "", 0
     for tag in _TAG.finditer(text):
         if not inside and not tag["close"]:
@@ -170,7 +170,7 @@ def _outside_tags(text: str) -> str:
 
 
 def _depth(schema: Any, definitions: Mapping[str, Any], known: dict[str, int]) -> int:
-    """How many objects and lists lie within each other; what refers to itself counts as the deepest."""
+    """The nesting depth of objects and lists; a recursive schema counts as the deepest."""
     if not isinstance(schema, dict):
         return 0
     if isinstance(reference := schema.get("$ref"), str):

@@ -35,7 +35,7 @@ class RouteLock:
     why: str = ""
 
     def unfit(self, targets: Sequence[Target]) -> str | None:
-        """Why it cannot be obeyed with these targets; ``None`` where it can."""
+        """The reason why the lock cannot be followed with these targets; ``None`` if it can."""
         found = {target.name: target for target in targets}
         for name, model in zip(self.route, self.models, strict=True):
             if (target := found.get(name)) is None:
@@ -59,10 +59,10 @@ class RouteLocks:
         }
 
     def of(self, automation: str, operation: str) -> RouteLock | None:
-        """The lock of an operation: its own, else that of the step whose turns it counts."""
+        """The lock of an operation: its own, else that of the step that its turns belong to."""
         return self.all.get(f"{automation}/{operation}") or self._covered.get((automation, operation))
 
 
 def model_of(target: Target) -> str:
-    """Its provider and model, as locks name them."""
+    """Provider and model of a target, as locks name them."""
     return f"{target.provider} {target.model}"

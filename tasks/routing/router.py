@@ -45,7 +45,7 @@ _NOTHING: Mapping[str, TargetStats] = MappingProxyType({})
 
 
 class Size(NamedTuple):
-    """Tokens of one turn, by which targets are compared."""
+    """The tokens of a turn for which targets are compared."""
 
     input_tokens: int
     output_tokens: int
@@ -84,7 +84,7 @@ Route: TypeAlias = tuple[Candidate, ...]
 
 @dataclass(frozen=True, slots=True)
 class TargetScore:
-    """A target as one operation sees it: what a turn is expected to cost there, failures counted in."""
+    """A target's expected cost per accepted answer of an operation, failures included."""
 
     target: Target
     cost: Nano
@@ -94,7 +94,7 @@ class TargetScore:
 
 
 class _Asked(NamedTuple):
-    """What a route is asked for."""
+    """The request for a route."""
 
     tier: Tier
     quality: Quality
@@ -111,7 +111,7 @@ class _Asked(NamedTuple):
 
     @property
     def level(self) -> TargetSLO:
-        """By the tier that is wanted."""
+        """The service level of the requested tier."""
         waits = self.service_tier in {"flex", "batch"} and self.seconds is None
         return TargetSLO.of(self.wanted, self.quality, inf if waits else self.seconds)
 
@@ -147,7 +147,7 @@ class Router:
         self._made: tuple[Mapping[str, TargetStats], dict[_Asked, Route]] = (_NOTHING, {})
 
     def price(self, target: Target, usage: Usage, service_tier: ServiceTier | None = None) -> Nano:
-        """What so many tokens cost at a target, at the service tier that is asked for."""
+        """The cost of these tokens at a target and its requested service tier, in nano-dollars."""
         return self._rates.price(target.model, target.provider, usage, service_tier=service_tier or STANDARD)
 
     def service_tier(self, target: Target, asked: ServiceTier | None) -> ServiceTier | None:
@@ -203,7 +203,7 @@ class Router:
         return (replace(route[0], reason=f"{route[0].reason}; {why}"), *route[1:]) if why else route
 
     def primary(self, tier: Tier) -> Target:
-        """The first declared of a tier, else the first of all: who is asked first as long as nothing is known."""
+        """The first declared target of a tier, else the first of all: the first choice without any evidence."""
         return next((target for target in self.targets if target.tier == tier), self.targets[0])
 
     def standings(
@@ -215,7 +215,7 @@ class Router:
         size: Size = TYPICAL,
         service_tier: ServiceTier | None = None,
     ) -> list[TargetScore]:
-        """How each target stands with an operation, in the declared order.
+        """The score of each target for an operation, in the declared order.
 
         Raises:
             UnknownPrice: a target has no rate.
@@ -258,7 +258,7 @@ class Router:
         return found
 
     def _cost(self, target: Target, asked: _Asked, observed: TargetStats | None) -> Nano:
-        """Of one accepted answer: its price, and what failures have cost beside such answers."""
+        """The expected cost of one accepted answer in nano-dollars: its price plus the cost of failures per answer."""
         price = self.price(target, Usage(*asked.size), self.service_tier(target, asked.service_tier))
         waste = observed.waste if observed is not None else None
         return price + ceil_nano(price * Decimal(waste)) if waste else price
@@ -329,7 +329,7 @@ def _from_the_cheapest(standings: Sequence[TargetScore], why: str) -> Route:
 
 
 def describe(route: Route) -> list[dict[str, Any]]:
-    """The route as plain data, for the ledger and for people."""
+    """The route as plain data, for the ledger and for reports."""
     return list(map(_described, route))
 
 
@@ -357,12 +357,12 @@ def _described(candidate: Candidate) -> dict[str, Any]:
 
 
 def economic_reason(routes: Mapping[str, Sequence[Mapping[str, Any]]]) -> str | None:
-    """Why a run takes the economic route, from what ``describe`` said of its routes; ``None`` when it does not."""
+    """The reason for the economic route, from the output of ``describe``; ``None`` if it is not that route."""
     return next((why for route in routes.values() for one in route[:1] if (why := one.get("economic"))), None)
 
 
 def warnings_of(router: Router) -> list[tuple[str, str]]:
-    """What is unwise, though not wrong, about the targets: what is, and what to do about it."""
+    """Weaknesses of the set of targets, each with a next step."""
     domains = sorted({target.failure_domain for target in router.targets})
     providers = sorted({target.provider for target in router.targets})
     found = []

@@ -23,7 +23,7 @@ _SUCCESS: dict[Quality, float] = {"fast": 0.90, "best": 0.95}
 
 @dataclass(frozen=True, slots=True)
 class TargetSLO:
-    """What an operation asks of the target that is asked first.
+    """The service level that the first choice must meet.
 
     Args:
         seconds: what the 95th percentile of its answers' durations may be.
@@ -36,12 +36,12 @@ class TargetSLO:
 
     @classmethod
     def of(cls, tier: Tier, quality: Quality, seconds: float | None = None) -> TargetSLO:
-        """Those of a tier and quality; ``seconds`` is what a step declares of its own."""
+        """The service level of a tier and quality; ``seconds`` is the step's own latency."""
         usual = LIGHT_SECONDS if tier == "light" else OTHER_SECONDS
         return cls(usual if seconds is None else seconds, _SUCCESS[quality])
 
     def missed_by(self, observed: TargetStats | None) -> str | None:
-        """Which limit a target is known to miss, as text; ``None`` when it meets both, or too little is known."""
+        """The limit that a target is known to miss, as text; ``None`` if it meets both or too little is known."""
         if observed is None or observed.n < ENOUGH:
             return None
         if observed.success < self.success:

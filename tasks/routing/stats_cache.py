@@ -22,7 +22,7 @@ _log = logging.getLogger(__name__)
 
 
 class Observations(Generic[T]):
-    """A snapshot of what the ledger tells of the recent past, renewed at most every ``FRESH_SECONDS``.
+    """A cached snapshot of recent results in the ledger, renewed at most every ``FRESH_SECONDS``.
 
     Args:
         load: reads it again.
@@ -43,13 +43,13 @@ class Observations(Generic[T]):
         self._lock = threading.Lock()
 
     def __call__(self) -> T:
-        """The snapshot as it is. An old one is renewed on a thread of its own, for those who ask later."""
+        """The current snapshot. An old one is renewed on a thread, for later callers."""
         if self._is_due():
             threading.Thread(target=self._renew_quietly, name="farebox-observing", daemon=True).start()
         return self._snapshot
 
     def fresh(self) -> T:
-        """The snapshot, renewed before if it is old; waits for the database.
+        """The snapshot, renewed first if it is old; it waits for the database.
 
         Raises:
             LedgerError: it cannot be read.
@@ -59,7 +59,7 @@ class Observations(Generic[T]):
         return self._snapshot
 
     def _is_due(self) -> bool:
-        """Whether it is the caller's to renew: true once per period for all callers."""
+        """Whether the caller has to renew it: true once per period, over all callers."""
         now = self._clock()
         if now < self._due:
             return False
@@ -77,13 +77,13 @@ class Observations(Generic[T]):
 
 
 class HoldsInUse:
-    """How much of its hold each run has spent, as the ledger said when an attempt of this process ended last."""
+    """The share of each run's hold that is spent, as of its last attempt in this process."""
 
     def __init__(self) -> None:
         self._shares: dict[str, float] = {}
 
     def note(self, run_id: str, share: float) -> None:
-        """Remember it, from 0 to 1."""
+        """Store the share of a run, 0 to 1."""
         self._shares.pop(run_id, None)
         self._shares[run_id] = share
         while len(self._shares) > _MOST_RUNS:

@@ -73,6 +73,6 @@ class Target:
 
 
 def family_of(model: str) -> str:
-    """The family that a model's id tells: the first of its words before a dash or a number, vendors left out."""
+    """The model family in a model id: its first word before a dash or a number, without the vendor."""
     found = _FAMILY.search(model.lower().rpartition("/")[2])
     return found[0] if found else model.lower()

@@ -45,7 +45,7 @@ _VERSION_HEADER: Final = {"anthropic-version": "2023-06-01"}
 
 @dataclass(frozen=True, slots=True)
 class LineRunner:
-    """Runs lines with what the sandbox has in force.
+    """Runs lines with the sandbox's current rules and cache.
 
     Args:
         journal: where each line is written down.

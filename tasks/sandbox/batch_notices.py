@@ -18,7 +18,8 @@ _SEND_SECONDS: Final = 10.0
 
 
 class BatchNotices:
-    """Tells one address of each batch of OpenAI's API that ends, once; nobody before ``send_to`` was called.
+    """Notifies one address of each batch of OpenAI's API that ends, once. Nothing is sent before ``send_to`` was
+    called.
 
     Args:
         settle: ends the batches that have ended by now.
@@ -38,7 +39,7 @@ class BatchNotices:
         self._url, self._secret = url, secret
 
     def ended(self, batch: SandboxBatch) -> None:
-        """A batch has ended."""
+        """Queue the notice of a batch that has ended."""
         if self._url and batch.provider == "openai":
             self._start(self._send(batch.id, f"batch.{batch.end}"))
 

@@ -9,7 +9,7 @@ from tasks.sandbox.batch_store import SandboxBatch
 
 
 def results_file(batch: SandboxBatch, rows: Sequence[bytes], mark: bytes) -> bytes:
-    """A file of results, with what the batch's rule has be wrong with it; ``mark`` stands before a line's id."""
+    """A result file with the damage that the batch's rule asks for; ``mark`` precedes each line's id."""
     batch.reads += 1
     *before, last = rows or [b""]
     cut = last[: len(last) // 2]

@@ -58,11 +58,11 @@ class BatchRule:
     damage: Damage | None = None
 
     def selects(self, target: str | None, provider: Provider, model: str) -> bool:
-        """Whether a batch counts for this rule."""
+        """Whether the rule counts a batch."""
         return self.target in (None, target) and self.provider in (None, provider) and self.model in (None, model)
 
     def holds(self, number: int) -> bool:
-        """Whether it is for the batch of this number, among those selected."""
+        """Whether the rule applies to the batch with this number among those it selects."""
         return self.nth in (None, number) and (self.first is None or number <= self.first)
 
 
@@ -71,7 +71,7 @@ BATCH_RULES: Final = TypeAdapter(list[BatchRule])
 
 
 class BatchPlan:
-    """The rules in force, and how many batches each has selected so far."""
+    """The current rules, with the number of batches that each has selected."""
 
     def __init__(self, rules: Sequence[BatchRule] = ()) -> None:
         self.rules = tuple(rules)

@@ -21,24 +21,24 @@ _OK: Final = 200
 
 
 class SandboxClock:
-    """Seconds since 1970, and as many more as it was put forward."""
+    """Seconds since 1970, plus the time by which a test advanced it."""
 
     def __init__(self, now: Callable[[], float] = time.time) -> None:
         self._now = now
         self._forward = 0.0
 
     def __call__(self) -> float:
-        """The moment."""
+        """The current time."""
         return self._now() + self._forward
 
     def advance(self, seconds: float) -> None:
-        """Put it forward."""
+        """Advance the clock."""
         self._forward += seconds
 
 
 @dataclass(slots=True)
 class SandboxLine:
-    """One request of a batch, and what came of it."""
+    """One request of a batch with its result."""
 
     line_id: str
     path: str
@@ -78,19 +78,19 @@ class SandboxBatch:
 
     @property
     def expires(self) -> float:
-        """When what has not run expires."""
+        """The time at which lines that have not run expire."""
         return self.created + WINDOW_SECONDS
 
     def count(self, *ends: LineEnd) -> int:
-        """Lines that ended so."""
+        """The number of lines with this status."""
         return sum(line.end in ends for line in self.lines)
 
     def validating(self, now: float) -> bool:
-        """Whether its lines are still looked at."""
+        """Whether its lines are still being validated."""
         return self.end is None and now < self.created + _VALIDATION_SHARE * self.rule.seconds
 
     def due(self, now: float) -> Iterator[SandboxLine]:
-        """Lines that have run by now and were not run yet."""
+        """Lines whose time has come and that were not run yet."""
         until = min(now, self.expires, now if self.cancelled_at is None else self.cancelled_at)
         most = len(self.lines) if self.rule.lines is None else self.rule.lines
         for place, line in enumerate(self.lines[:most], 1):
@@ -99,7 +99,7 @@ class SandboxBatch:
 
 
 class RunBatchLine(Protocol):
-    """Runs one line of a batch, and writes it into the billing journal."""
+    """Runs one line of a batch and records it in the billing journal."""
 
     def __call__(self, batch: SandboxBatch, line: SandboxLine, /) -> None:
         """Sets the line's status, reply and request id."""
@@ -121,13 +121,13 @@ class BatchStore:
         self._batches: dict[str, SandboxBatch] = {}
 
     def add(self, batch: SandboxBatch) -> SandboxBatch:
-        """A batch that begins now."""
+        """Create a batch that begins now."""
         self._batches[batch.id] = batch
         self.settle()
         return batch
 
     def get(self, batch_id: str, provider: Provider, target: str | None) -> SandboxBatch | None:
-        """A batch of a target, as it is now; ``None`` where there is none, or it is not kept any more."""
+        """The current state of a target's batch; ``None`` if it does not exist any more."""
         self.settle()
         found = self._batches.get(batch_id)
         return found if found is not None and (found.provider, found.target) == (provider, target) else None
@@ -154,7 +154,7 @@ class BatchStore:
         self.settle()
 
     def settle(self) -> None:
-        """Run what has run by now, and end what has ended."""
+        """Run the lines that are due, and end the batches that are complete."""
         now = self.clock()
         for batch in list(self._batches.values()):
             if batch.end is None and self._settle(batch, now):
@@ -163,7 +163,7 @@ class BatchStore:
                 self.remove(batch)
 
     def _settle(self, batch: SandboxBatch, now: float) -> bool:
-        """Run what has run by now; whether the batch has ended."""
+        """Run the lines that are due; returns whether the batch has ended."""
         if batch.fault is not None:
             if not batch.validating(now):
                 batch.end, batch.ended_at = "failed", now

@@ -27,7 +27,7 @@ _Key = tuple[str, bytes]
 
 
 def rules_of(provider: Provider, model: str) -> CacheRules:
-    """How the sandbox caches a model: as its provider does."""
+    """The caching rules of a model, those of its provider."""
     return spec_of(provider).features.caching(model) or _UNKNOWN_MODEL
 
 
@@ -51,7 +51,7 @@ class _Entry:
 
 
 class PromptCache:
-    """What was cached, by scope (target and model) and prefix.
+    """The cached prefixes, by scope (target and model).
 
     Args:
         clock: seconds that never go back.
@@ -98,7 +98,7 @@ class PromptCache:
         return PromptCacheUse(read, entries=tuple(((scope, key), rules.seconds) for key, _ in prefixes))
 
     def publish(self, use: PromptCacheUse) -> None:
-        """The answer has begun: what its request wrote can be read."""
+        """Make the entries of a request readable: its answer has begun."""
         now = self._clock()
         if len(self._entries) >= _SWEEP_AT:
             self._entries = {key: entry for key, entry in self._entries.items() if entry.until > now}
@@ -108,7 +108,7 @@ class PromptCache:
             self._entries[key] = _Entry(longest, now + longest)
 
     def _longest(self, scope: str, prefixes: Sequence[tuple[bytes, int]]) -> int:
-        """Tokens of the longest prefix that can be read; reading lets it live for as long as it did at first."""
+        """Tokens of the longest cached prefix; reading renews its lifetime."""
         now = self._clock()
         for key, tokens in reversed(prefixes):
             entry = self._entries.get((scope, key))

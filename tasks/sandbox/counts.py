@@ -21,7 +21,7 @@ def cache_use(cache: PromptCache, dialect: Dialect, question: SandboxRequest, ta
 def counted_usage(
     dialect: Dialect, asked: tuple[SandboxRequest, SandboxAnswer], cached: PromptCacheUse, request_id: str
 ) -> Usage:
-    """The counts of one answered request, in the words that its dialect has."""
+    """The counts of an answered request, as far as its dialect reports them."""
     question, answer = asked
     thought = thought_tokens(request_id) if question.thinks else 0
     return dialect.usage(

@@ -92,7 +92,7 @@ class Fault:
         return self.target in (None, target) and self.provider in (None, provider) and self.model in (None, model)
 
     def strikes(self, number: int) -> bool:
-        """Whether the request of this number, among those selected, fails."""
+        """Whether the request with this number among those selected fails."""
         return (
             self.nth in (None, number)
             and (self.every is None or number % self.every == 0)
@@ -110,7 +110,7 @@ FAULTS: Final = TypeAdapter(list[Fault])
 
 
 class FaultPlan:
-    """The rules in force, and how many requests each has selected so far."""
+    """The current rules, with the number of requests that each has selected."""
 
     def __init__(self, rules: Sequence[Fault] = ()) -> None:
         self.rules = tuple(rules)
@@ -131,7 +131,7 @@ REFUSAL: Final = "I'm sorry, but I can't help with that."
 
 
 def alter(answer: SandboxAnswer, kind: SandboxFaultKind | None, question: SandboxRequest) -> SandboxAnswer:
-    """The answer as the fault leaves it; faults of transport leave it alone."""
+    """The answer after the fault; faults of transport do not change it."""
     if kind == "refusal":
         return _text(REFUSAL, "refusal")
     if kind == "empty":

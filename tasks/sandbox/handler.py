@@ -77,7 +77,7 @@ _LARGEST_BATCH: Final = 257 * 10**6
 
 @dataclass(slots=True)
 class _Call:
-    """What is known of one request while it is served."""
+    """The state of one request while it is served."""
 
     http: web.BaseRequest
     dialect: Dialect
@@ -286,7 +286,7 @@ class Handler:
             await asyncio.sleep(seconds)
 
     async def _silence(self, call: _Call) -> web.StreamResponse:
-        """Say nothing: close the connection at once (``drop``) or wait until the client does."""
+        """Send nothing: close the connection at once (``drop``) or wait until the client does."""
         if call.fault is not None and call.fault.kind == "drop":
             _hang_up(call.http)
         else:
@@ -363,7 +363,7 @@ def _json(status: int, body: object, headers: Mapping[str, str] = LABEL) -> web.
 
 
 def _hang_up(http: web.BaseRequest) -> None:
-    """Close the connection without another byte (what was written before still arrives)."""
+    """Close the connection without further bytes; those written before still arrive."""
     if http.transport is not None:
         http.transport.close()
 

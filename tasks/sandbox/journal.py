@@ -69,7 +69,7 @@ class SandboxEntry:
 
 
 class SandboxJournal:
-    """The writing end. A line goes out in one ``write`` to a file opened for appending, so lines never mix."""
+    """The writer. A line goes out in one ``write`` to a file opened for appending, so lines never mix."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """How long the sandbox takes, in seconds: a base and a share for every token of output."""
+    """The duration of answers in seconds: a base plus a share per output token."""
 
     base: float = 0.02
     per_token: float = 0.0002
 
     def of(self, tokens: int) -> float:
-        """Seconds for an answer of so many tokens."""
+        """The duration of an answer with this many output tokens, in seconds."""
         return self.base + self.per_token * tokens

@@ -70,7 +70,7 @@ class SandboxRequest:
 
     @property
     def prompt(self) -> str:
-        """All of the input as one text; its tokens are the sum of its segments' tokens."""
+        """The input as one text; its tokens are the sum of its segments' tokens."""
         return "\n".join(segment.text for segment in self.segments)
 
 
@@ -155,7 +155,7 @@ class BadRequest(Exception):
 
 
 class Dialect(Protocol):
-    """How one provider speaks."""
+    """One provider's dialect."""
 
     provider: Provider
     id_header: str
@@ -168,7 +168,7 @@ class Dialect(Protocol):
         """The request, or :class:`BadRequest`. ``model`` is the one named in the path, if the dialect does that."""
 
     def usage(self, counted: Usage) -> Usage:
-        """Those of the counts that this dialect has words for."""
+        """The counts that this dialect reports."""
 
     def reply(self, exchange: SandboxExchange) -> JSONObject:
         """The body of a reply with status 200."""
@@ -177,7 +177,7 @@ class Dialect(Protocol):
         """The events of a streamed reply, in order."""
 
     def refuse(self, complaint: Complaint, facts: Facts) -> SandboxRefusal:
-        """The reply that says what is wrong."""
+        """The reply that says what is wrong with a request."""
 
     def garbage(self) -> bytes:
         """An event that no client of a stream can read."""

@@ -95,5 +95,5 @@ def turn_name(operation: str) -> str:
 
 
 def attempt_name(model: str) -> str:
-    """The name of an attempt's span, as the convention has it: the operation's name and the model asked."""
+    """The name of an attempt's span, by convention the operation's name and the requested model."""
     return f"{CHAT} {model}"

@@ -64,12 +64,12 @@ _PHOENIX_PROVIDERS: Final[Mapping[str, str]] = {
 
 
 def turn_attributes(run_id: str) -> BackendAttributes:
-    """Of a turn that begins: a span that holds generations."""
+    """The attributes of a turn that begins: a span that holds generations."""
     return {SESSION: run_id, LANGFUSE_KIND: "span", PHOENIX_KIND: "CHAIN"}
 
 
 def generation_attributes(intent: Intent) -> BackendAttributes:
-    """Of an attempt that begins."""
+    """The attributes of an attempt that begins."""
     return {
         SESSION: intent.run_id,
         LANGFUSE_KIND: "generation",
@@ -81,7 +81,7 @@ def generation_attributes(intent: Intent) -> BackendAttributes:
 
 
 def generation_result(completion: Completion) -> BackendAttributes:
-    """Of an attempt that ended: its tokens as far as they are known, and its cost."""
+    """The attributes of an attempt that ended: known tokens and cost."""
     failed: BackendAttributes = {LANGFUSE_LEVEL: "ERROR", LANGFUSE_STATUS: completion.outcome}
     return (
         cost_attributes(completion.cost_nano)
@@ -91,13 +91,13 @@ def generation_result(completion: Completion) -> BackendAttributes:
 
 
 def cost_attributes(cost_nano: Nano) -> BackendAttributes:
-    """A cost, under the names of both."""
+    """A cost under the names of both tools."""
     cost = float(dollars(cost_nano))
     return {LANGFUSE_COST: json.dumps({"total": cost}), USAGE_COST: cost, PHOENIX_COST: cost}
 
 
 def content_attributes(turn: Captured) -> BackendAttributes:
-    """What a turn was asked and answered, masked: only where ``[content]`` keeps and exports it."""
+    """The masked prompt and answer of a turn, where ``[content]`` keeps and exports them."""
     asked = [{"role": "system", "content": turn.system}] if turn.system else []
     asked += [{"role": str(one["role"]), "content": str(one["text"])} for one in turn.messages]
     text = json.dumps(asked, ensure_ascii=False)

@@ -43,17 +43,17 @@ _NO_PROVIDER = ("opentelemetry.trace", "opentelemetry.metrics")
 
 
 class TurnSpan(Protocol):
-    """A turn under way."""
+    """The span of a turn under way."""
 
     def ended(self, turn: Turn, cost_nano: Nano, content: Captured | None = None) -> None:
-        """It was written down as this; ``content`` is what of it may be exported."""
+        """Record the turn's end; ``content`` is the part that may be exported."""
 
 
 class AttemptSpan(Protocol):
-    """An attempt under way."""
+    """The span of an attempt under way."""
 
     def ended(self, completion: Completion, reply: ModelReply | None) -> None:
-        """It was written down as this, with the reply it got."""
+        """Record the attempt's completion and reply."""
 
 
 class _Silent:
@@ -88,7 +88,7 @@ _SILENCE: AbstractContextManager[_Silent] = nullcontext(_Silent())
 
 
 class Telemetry:
-    """Tells of turns and attempts.
+    """Emits spans and metrics of turns and attempts.
 
     Args:
         tracers: whose spans they become; without one, the process's provider, if there is any by then.
@@ -102,14 +102,14 @@ class Telemetry:
         self._instruments: tuple[MeterProvider, _Instruments] | None = None
 
     def turn(self, turn_id: str, run_id: str, operation: str) -> AbstractContextManager[TurnSpan]:
-        """A turn, for as long as the block lasts; the attempts within are its children."""
+        """A turn's span for the block; spans of attempts inside are its children."""
         tracer = self._find_tracer()
         if tracer is None:
             return _SILENCE
         return _turn_span(tracer, {names.TURN_ID: turn_id, names.RUN_ID: run_id, names.OPERATION: operation})
 
     def attempt(self, intent: Intent, reached: Target, max_tokens: int) -> AbstractContextManager[AttemptSpan]:
-        """A request to a target as it is reached, for as long as the block lasts."""
+        """A span of a request to a target, for the block."""
         tracer, instruments = self._find_tracer(), self._find_instruments()
         if tracer is None and instruments is None:
             return _SILENCE

@@ -29,7 +29,7 @@ _LONGEST_ECHO: Final = 160
 
 
 def answer_question(question: SandboxRequest, seed: str) -> SandboxAnswer:
-    """The answer to a question; ``seed`` makes the id of a tool call.
+    """The answer to a question; ``seed`` determines the id of a tool call.
 
     Raises:
         BadRequest: the answer must follow a schema that nothing can follow.

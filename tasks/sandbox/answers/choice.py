@@ -56,7 +56,7 @@ def choose(values: Sequence[Any], description: str, digest: TextDigest) -> Any:
 
 
 def rank(values: Sequence[Any], description: str, digest: TextDigest) -> list[Any]:
-    """All values, those that meet the text most first."""
+    """All values, ordered by how well they match the text."""
     return sorted(values, key=lambda value: -_overlap(value, values, description, digest))
 
 
@@ -85,7 +85,7 @@ def _kin(word: str) -> frozenset[str]:
 
 
 def _described(value: str, values: Sequence[Any], description: str) -> str:
-    """What a description says of one value, up to the next value it speaks of."""
+    """The part of a description about one value, up to the next value it names."""
     start = description.find(value)
     if start < 0:
         return ""

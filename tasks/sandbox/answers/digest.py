@@ -112,7 +112,7 @@ class TextDigest:
         return as_title(self.lead, _TITLE_CHARACTERS)
 
     def phrases(self, count: int) -> list[str]:
-        """The ``count`` phrases of up to three words that are most at home in the text; fewer if it has no more."""
+        """The ``count`` phrases of up to three words most characteristic of the text; fewer if it has no more."""
         candidates: dict[str, str] = {}
         for run in plain_runs(self.text):
             for start in range(0, len(run), _PHRASE_WORDS):

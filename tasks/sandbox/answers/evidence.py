@@ -30,7 +30,7 @@ _FORMATS: Final = {"email": _EMAIL, "uri": _URL, "date": _DATE}
 
 
 def is_fact(name: str, schema: JSONObject) -> bool:
-    """Whether a field asks for a fact that a text either holds or does not, rather than for prose."""
+    """Whether a field asks for a fact, which a text either contains or not, rather than for prose."""
     words = set(name_words(name))
     return "format" in schema or any(words & names for names, _ in _PATTERNS)
 

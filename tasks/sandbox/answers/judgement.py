@@ -26,7 +26,7 @@ _SHOWN: Final = 5
 
 
 def judgement(definition: JSONObject, said: str) -> JSONObject | None:
-    """The judgement that the question asks for, criterion by criterion; None when it asks for none."""
+    """The judgement that a question asks for, by criterion; None if it asks for none."""
     asked = _ASKED.match(said.strip())
     if asked is None or not _is_judgement(definition):
         return None

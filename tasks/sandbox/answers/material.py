@@ -43,7 +43,7 @@ class Material:
 
 
 def gather(messages: Sequence[Message]) -> Material:
-    """The material of a conversation. The system prompt is excluded: it instructs."""
+    """The material of a conversation, without the system prompt, which instructs."""
     last = max((index for index, message in enumerate(messages) if message.role == "user"), default=-1)
     said = messages[last].text if last >= 0 else ""
     inside, outside, quoted = _delimited(said)
@@ -53,7 +53,7 @@ def gather(messages: Sequence[Message]) -> Material:
 
 
 def readable(text: str) -> str:
-    """A tool's result as statements: JSON becomes ``key: value``, other text stays."""
+    """A tool's result as statements: JSON as ``key: value``, other text unchanged."""
     try:
         value = orjson.loads(text)
     except orjson.JSONDecodeError:
