@@ -124,9 +124,9 @@ def _as_our_error(error: Exception) -> FareboxError | None:
     from pricing import FareboxError, UsageError
 
     if isinstance(error, UnusedCliTokensError):
-        words = ", ".join(repr(word[:40]) for word in error.unused_tokens or ())
+        told = ", ".join(repr(word[:40]) for word in error.unused_tokens or ())
         command = " ".join(("farebox", *(error.command_chain or ())))
-        return UsageError(f"`{command}` takes no argument {words}.", next_step=f"See `{command} --help`.")
+        return UsageError(f"`{command}` takes no argument {told}.", next_step=f"See `{command} --help`.")
     if isinstance(error, CycloptsError):
         return UsageError(str(error).strip(), next_step="See `farebox --help`.")
     return error if isinstance(error, FareboxError) else None

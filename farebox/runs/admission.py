@@ -224,7 +224,7 @@ def _targets_of(route: Route, step: Step) -> OperationTargets:
         max_output=step.max_tokens,
         max_input=max(candidate.target.window for candidate in route),
         max_attempts=BILLED_PER_TURN,
-        rooms=_reasoning_allowances(route, step),
+        rooms=_rooms(route, step),
         thoughts={where: one.thinking for where, one in zip(_model_at(route), route, strict=True)},
         live={where: one.live_percent for where, one in zip(_model_at(route), route, strict=True) if one.live_percent},
     )
@@ -235,13 +235,13 @@ def _begins(route: Route) -> list[Candidate]:
     return [one for one in route if one.percent is not None]
 
 
-def _reasoning_allowances(route: Sequence[Candidate], step: Step) -> dict[ModelAt, int]:
+def _rooms(route: Sequence[Candidate], step: Step) -> dict[ModelAt, int]:
     """By model of a route, the most tokens of thinking on top of an answer. A step of several turns may have tools."""
     found: dict[ModelAt, int] = {}
     for candidate, where in [*zip(route, _model_at(route), strict=True), *zip(route, _at_standard(route), strict=True)]:
         target = candidate.target
-        allowance = thinking_room(target, step.reasoning, tools=step.max_turns > 1)
-        more = max(0, answer_limit(target, step.max_tokens, allowance) - min(step.max_tokens, target.max_output))
+        room = thinking_room(target, step.reasoning, tools=step.max_turns > 1)
+        more = max(0, answer_limit(target, step.max_tokens, room) - min(step.max_tokens, target.max_output))
         found[where] = max(more, found.get(where, 0))
     return found
 

@@ -32,7 +32,7 @@ _logger = logging.getLogger(__name__)
 
 
 class BatchWebhook:
-    """Handles notices of batches; passes all other requests on.
+    """Takes notices; passes all other requests on.
 
     Args:
         app: what answers the others.
@@ -128,8 +128,8 @@ def collector(runtime: Runtime) -> Callable[[str], None]:
         try:
             done = collect_batch(runtime, batch_id)
         except (FareboxError, HTTPError) as error:
-            message = error.message if isinstance(error, FareboxError) else type(error).__name__
-            _logger.warning("A batch that a webhook named is not collected now: %s", message)
+            told = error.message if isinstance(error, FareboxError) else type(error).__name__
+            _logger.warning("A batch that a webhook named is not collected now: %s", told)
             return
         if done is None:
             _logger.info("A webhook named a batch that no run of this project waits for.")

@@ -42,7 +42,7 @@ _LEAST_RATIO: Final = 0.8
 the lowest it is also half of ``_LEAST_DROP``, since what is nearly nothing varies much in proportion."""
 _LONG_PAUSE: Final = 3.0
 """Times the median pause between two runs: after a longer one, a run is not compared with those after usual ones."""
-_RUNS_COMPARED: Final = 40
+_TOLD_RUNS: Final = 40
 """For how many further runs a drop that does not end is reported."""
 _COMPARED_RUNS: Final = 20
 """Runs before a drop whose requests its cause is looked for in."""
@@ -92,7 +92,7 @@ def drop_length(shares: Sequence[float], rare: float = _RARE) -> int | None:
         True
     """
     highest = max(shares, default=0.0)
-    for after in range(min(_RUNS_COMPARED, len(shares))):
+    for after in range(min(_TOLD_RUNS, len(shares))):
         if (found := drop_at_end(shares[: len(shares) - after], rare)) is not None:
             length, middle = found
             return length + after if all(share < middle for share in shares[len(shares) - after :]) else None
@@ -102,7 +102,7 @@ def drop_length(shares: Sequence[float], rare: float = _RARE) -> int | None:
 
 
 def runs_dropped(uses: Sequence[RunCacheUse], rare: float = _RARE) -> int | None:
-    """The number of newest runs that a drop of an operation has lasted; None without a drop.
+    """How many of the newest runs of an operation the drop lasts that it is in; None where it is in none.
 
     Runs are compared as they are, then without the first request of each, which is often cold, then only those that
     began after a usual pause: what changes with the size of runs and with nights and weekends hides no drop there.
@@ -118,7 +118,7 @@ def runs_dropped(uses: Sequence[RunCacheUse], rare: float = _RARE) -> int | None
 
 
 def _comparisons(uses: Sequence[RunCacheUse]) -> list[tuple[Sequence[int], Sequence[float]]]:
-    """Comparable series of runs: their indexes among all, and the share of each."""
+    """Series of runs that may be compared: their places among all, and a share of each."""
     everything = range(len(uses))
     found: list[tuple[Sequence[int], Sequence[float]]] = [(everything, [use.share for use in uses])]
     if later := [(at, use.later_share) for at, use in enumerate(uses) if use.later_share is not None]:
@@ -133,7 +133,7 @@ def _comparisons(uses: Sequence[RunCacheUse]) -> list[tuple[Sequence[int], Seque
 
 
 def drop_at_end(shares: Sequence[float], rare: float = _RARE) -> tuple[int, float] | None:
-    """The drop at the end of a series: its length in runs, and the share halfway down; None without one."""
+    """The drop that shows in the last of some runs for itself: how long it is, and the share halfway down."""
     for newest, exceptions in _LOOKS:
         earlier = len(shares) - newest
         if earlier < _LEAST_BEFORE:
@@ -153,22 +153,18 @@ def drop_at_end(shares: Sequence[float], rare: float = _RARE) -> tuple[int, floa
 
 
 def _lowest(shares: Sequence[float], runs: int) -> float:
-    """The lowest median of ``runs`` consecutive runs: what recurs with the week or the load is usual."""
+    """The lowest that so many runs in a row have been: what comes and goes, with the week or the load, is usual."""
     return min((median(shares[at : at + runs]) for at in range(len(shares) - runs + 1)), default=1.0)
 
 
 def _chance(runs: int, low: int, newest: int, least: int) -> float:
-    """The probability that at least ``least`` of the ``newest`` runs are among the ``low`` lowest of all, if every
-    order is equally likely.
-    """
+    """That of the ``newest`` of all runs at least ``least`` are among the ``low`` lowest, if any order is as likely."""
     ways = sum(comb(low, some) * comb(runs - low, newest - some) for some in range(least, min(low, newest) + 1))
     return ways / comb(runs, newest)
 
 
 def _extended(shares: Sequence[float], newest: int, middle: float) -> int:
-    """The length of the drop from its first run, which is the first that is farther from the usual share than from the
-    new one.
-    """
+    """The drop from its first run on: that before it is nearer to what was usual."""
     length = newest
     while length < len(shares) - _LEAST_BEFORE and shares[-length - 1] < middle:
         length += 1
@@ -202,12 +198,12 @@ def _drop(uses: Sequence[RunCacheUse], requests: Requests) -> CacheDrop | None:
     compared = [use.run_id for use in (*before[-_COMPARED_RUNS:], *since[:_COMPARED_RUNS])]
     known = {use.run_id for use in since}
     sent = [_Sent.of(one) for one in requests(compared)]
-    cause, text = explain(
+    cause, told = explain(
         [one for one in sent if one.request.run_id not in known], [one for one in sent if one.request.run_id in known]
     )
     if certain is None and cause in _COMES_AND_GOES:
         return None
-    return CacheDrop(since[0].operation, since[0].run_id, length, usual, now, cause, text)
+    return CacheDrop(since[0].operation, since[0].run_id, length, usual, now, cause, told)
 
 
 _COMES_AND_GOES: Final[frozenset[CacheDropCause]] = frozenset({"expired", "unknown"})
@@ -238,7 +234,7 @@ class _Sent:
 
     @property
     def model(self) -> str:
-        """Model and target of the request."""
+        """Who was asked."""
         return f"{self.request.model} ({self.request.target})"
 
     def part(self, name: _Part) -> str:
@@ -306,12 +302,12 @@ def _below_minimum(before: Sequence[_Sent], since: Sequence[_Sent]) -> tuple[Cac
 def _other_part(before: Sequence[_Sent], since: Sequence[_Sent]) -> tuple[CacheDropCause, str] | None:
     """The first part of the prompt that is not what it was; one that changes all the time rather than once."""
     for name in _PARTS:
-        text = _NAMES[name]
+        told = _NAMES[name]
         was, now = _changes(before, name), _changes(since, name)
         if now.inside > _MOST and was.inside <= _MOST:
-            return name, f"{text} from request to request, and did not before: a date, an id or an order in it varies."
+            return name, f"{told} from request to request, and did not before: a date, an id or an order in it varies."
         if now.between > _MOST and was.between <= _MOST:
-            return name, f"{text} from run to run, and did not before: a date, an id or an order in it varies."
+            return name, f"{told} from run to run, and did not before: a date, an id or an order in it varies."
     for name in _PARTS[:3]:
         known = {one.part(name) for one in before}
         if sum(one.part(name) not in known for one in since) > _MOST * len(since):
@@ -329,7 +325,7 @@ _NAMES: Final[dict[_Part, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class _Changes:
-    """The share of requests whose part differs from the previous request: within a run, and between two runs."""
+    """The share of requests whose part is another than that of the request before: inside a run, and between two."""
 
     inside: float
     between: float

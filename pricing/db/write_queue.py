@@ -162,10 +162,10 @@ class Writer:
     def __init__(self, transact: Commit, at_once: Commit | None) -> None:
         self._transact = transact
         self._at_once = at_once
-        self._reset()
-        after_fork(self._reset)
+        self._start_anew()
+        after_fork(self._start_anew)
 
-    def _reset(self) -> None:
+    def _start_anew(self) -> None:
         """In a forked child: the thread, and what was submitted, are the parent's."""
         self._queue: queue.SimpleQueue[WriteBatch | Callable[[], object] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None

@@ -130,7 +130,7 @@ class _Page:
         self._ends: list[CompleteAttempt] = []
         self._ended: dict[str, list[CompleteAttempt]] = defaultdict(list)
         self._begun: dict[_Key, list[InsertIntent]] = defaultdict(list)
-        self._turns: list[InsertTurn] = []
+        self._told: list[InsertTurn] = []
         for entry in entries:
             if type(entry) is InsertIntent:
                 self._begun[entry.intent.run_id, entry.execution].append(entry)
@@ -138,7 +138,7 @@ class _Page:
                 self._ends.append(entry)
                 self._ended[entry.intent.run_id].append(entry)
             elif type(entry) is InsertTurn:
-                self._turns.append(entry)
+                self._told.append(entry)
         self._charges = dict[str, Any]()
         self._asides = dict[_Key, Any]()
         self._landed: Any = None
@@ -159,9 +159,9 @@ class _Page:
             _ATTEMPTS.run_all(connection, [end.row() for end in self._ends])
         if rows := [begin.row() for begun in self._begun.values() for begin in begun]:
             _INFLIGHT.run_all(connection, rows)
-        if self._turns:
-            _TURNS.run_all(connection, [as_row(record.turn) for record in self._turns])
-        if decisions := [decision for record in self._turns for decision in record.decisions]:
+        if self._told:
+            _TURNS.run_all(connection, [as_row(told.turn) for told in self._told])
+        if decisions := [decision for told in self._told for decision in told.decisions]:
             _DECISIONS.run_all(connection, decisions)
 
     def check(self, connection: Connection) -> None:

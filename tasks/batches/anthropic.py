@@ -77,7 +77,7 @@ class AnthropicBatchClient(HttpBatchClient):
         return line
 
     def split(self, target: Target, lines: Sequence[BatchLine]) -> list[tuple[BatchLine, ...]]:  # noqa: ARG002 - the protocol's
-        """The lines as batches within the limits of one call."""
+        """The lines within the limits of one call."""
         return split(self.rules, lines, lambda line: len(_written(line)) + 1, frame=len(_FRAME))
 
     async def submit(self, target: Target, lines: Sequence[BatchLine], *, label: str) -> BatchHandle:
