@@ -19,7 +19,7 @@ if TYPE_CHECKING:
         Source,
         readable,
     )
-    from guardrails.content_masking import Finder, Scrubber
+    from guardrails.content_masking import Finder, Scrubber, excerpt
     from guardrails.exception_masking import MaskedError, masked_exception
     from guardrails.messages import check_templates, in_words_of_the_team
     from guardrails.model_calls import ModelJudgement
@@ -49,6 +49,7 @@ __all__ = [
     "as_lines",
     "build_guard",
     "check_templates",
+    "excerpt",
     "find_guard",
     "in_words_of_the_team",
     "masked_exception",
@@ -81,6 +82,7 @@ if not TYPE_CHECKING:
             "Pipeline": "guardrails.pipeline",
             "Reason": "guardrails.base",
             "Scrubber": "guardrails.content_masking",
+            "excerpt": "guardrails.content_masking",
             "Source": "guardrails.base",
             "as_lines": "guardrails.agreement",
             "build_guard": "guardrails.registry",

@@ -75,7 +75,7 @@ class Scrubber:
         """
         if not decision.spans and exchange.direction == "output":
             text = self.scrub(exchange.as_text) if not exchange.sources else self._scrubbed_text(exchange)
-            return (text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]}…",)
+            return (excerpt(text),)
         replaced = {
             part: self._replaced(exchange.texts[part], exchange.label(part))
             for part in {span.part for span in decision.spans}
@@ -127,3 +127,13 @@ def _rendered(text: str, replaced: Sequence[tuple[int, int, str]], start: int, e
         yield text[done:end] if done < end else ""
 
     return "".join(pieces())
+
+
+def excerpt(text: str) -> str:
+    """The beginning of a text that a reviewer is shown whole: at most 600 characters, ``…`` marks a cut.
+
+    Example:
+        >>> excerpt("short"), len(excerpt("long " * 200))
+        ('short', 601)
+    """
+    return text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]}…"

@@ -183,8 +183,6 @@ def _synced() -> Runtime:
 
 
 _FINDINGS: dict[str, ReviewFinding] = {"r": "right", "w": "wrong"}
-_LONGEST = 600
-"""The number of characters shown of a text if the guard gave no position in it."""
 
 
 @guards.command
@@ -283,6 +281,8 @@ def _highlighted(lines: Text, line: str) -> None:
 
 def _pieces(entry: Reviewable, kept: Mapping[str, Captured]) -> tuple[str, ...]:
     """The stored text that the decision was about: the matched places, else the text that the guard received."""
+    from guardrails import excerpt
+
     turn = kept.get(entry.turn_id or "")
     if turn is None:
         return ()
@@ -290,7 +290,7 @@ def _pieces(entry: Reviewable, kept: Mapping[str, Captured]) -> tuple[str, ...]:
         return marks
     asked = [message["text"] for message in turn.messages if message["role"] == "user"]
     text = (turn.answer or "") if entry.direction == "output" else "\n".join(asked[-1:])
-    return (text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…",) if text else ()
+    return (excerpt(text),) if text else ()
 
 
 def entry_lines(entry: Reviewable) -> Text:

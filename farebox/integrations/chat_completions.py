@@ -130,13 +130,13 @@ def _read(given: JSONObject, states: ProviderStates) -> ChatRequest:
         system="\n\n".join(
             _text(one["content"]) for one in given["messages"] if one["role"] in {"system", "developer"}
         ),
-        tools=[_tool(tool) for tool in tools],
+        tools=[function_tool(tool, tool.get("function", {})) for tool in tools],
         schema=_schema(given.get("response_format") or {"type": "text"}),
         max_tokens=given.get("max_completion_tokens") or given.get("max_tokens"),
         temperature=given.get("temperature"),
         reasoning=EFFORTS[given["reasoning_effort"]] if given.get("reasoning_effort") else None,
         options=RequestOptions(
-            tool_choice=_choice(given.get("tool_choice") or "auto"),
+            tool_choice=tool_choice(given.get("tool_choice") or "auto", nested=True),
             parallel_tool_calls=given.get("parallel_tool_calls") if tools else None,
             stop=(stop,) if isinstance(stop, str) else tuple(stop),
             top_p=given.get("top_p"),
@@ -220,22 +220,32 @@ def data_of(url: str) -> tuple[str, bytes]:
     return head.split(";")[0], b64decode(data, validate=True)
 
 
-def _tool(tool: JSONObject) -> Tool:
+def function_tool(tool: JSONObject, function: JSONObject) -> Tool:
+    """The tool that ``function`` describes: a field of ``tool`` in one of OpenAI's APIs, ``tool`` itself in the other.
+
+    Raises:
+        UsageError: it is not a function tool.
+    """
     if tool["type"] != "function":
         raise UsageError(f"Farebox does not support {tool['type'][:40]!r} tools.", next_step="Use function tools.")
-    function = tool["function"]
     parameters = function.get("parameters") or {"type": "object", "properties": {}}
     return Tool(function["name"], function.get("description") or "", parameters, bool(function.get("strict")))
 
 
-def _choice(choice: Any) -> str:
+def tool_choice(choice: Any, *, nested: bool) -> str:
+    """A request's ``tool_choice``: ``auto``, ``none``, ``required``, or the name of a function, which one of OpenAI's
+    APIs has ``nested`` in a field ``function``.
+
+    Raises:
+        UsageError: it is none of these.
+    """
     if isinstance(choice, str):
         return choice
     if choice["type"] != "function":
         raise UsageError(
             "Farebox does not support this tool_choice.", next_step="Use auto, none, required or a function."
         )
-    return str(choice["function"]["name"])
+    return str((choice["function"] if nested else choice)["name"])
 
 
 def _schema(wanted: JSONObject) -> Schema | None:

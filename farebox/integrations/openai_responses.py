@@ -18,14 +18,16 @@ from farebox.integrations.chat_completions import (
     JSONObject,
     arguments_of,
     data_of,
+    function_tool,
     invalid_request,
     keep_states,
     place_of,
     result_value,
+    tool_choice,
 )
 from pricing import DocumentPart, ImagePart, Part, TextPart, ToolCallPart, ToolResultPart, UsageError
 from tasks import GuestRequest, ProviderStates
-from tasks.providers import Message, ModelReply, RequestOptions, Schema, Tool
+from tasks.providers import Message, ModelReply, RequestOptions, Schema
 from tasks.turn import Answer
 
 _READ: Final = frozenset(
@@ -76,13 +78,13 @@ def _read(given: JSONObject, states: ProviderStates) -> ChatRequest:
     asked = GuestRequest(
         messages=_messages(items, states),
         system="\n\n".join(text for text in (given.get("instructions") or "", *map(_text, spoken)) if text),
-        tools=[_tool(tool) for tool in tools],
+        tools=[function_tool(tool, tool) for tool in tools],
         schema=_schema(format_),
         max_tokens=given.get("max_output_tokens"),
         temperature=given.get("temperature"),
         reasoning=EFFORTS[effort] if effort else None,
         options=RequestOptions(
-            tool_choice=_choice(given.get("tool_choice") or "auto"),
+            tool_choice=tool_choice(given.get("tool_choice") or "auto", nested=False),
             parallel_tool_calls=given.get("parallel_tool_calls") if tools else None,
             top_p=given.get("top_p"),
         ),
@@ -163,23 +165,6 @@ def _part(part: JSONObject) -> Part:
     raise UsageError(
         f"Farebox does not support message parts of type {part['type'][:40]!r}.", next_step="Send text, images or PDFs."
     )
-
-
-def _tool(tool: JSONObject) -> Tool:
-    if tool["type"] != "function":
-        raise UsageError(f"Farebox does not support {tool['type'][:40]!r} tools.", next_step="Use function tools.")
-    parameters = tool.get("parameters") or {"type": "object", "properties": {}}
-    return Tool(tool["name"], tool.get("description") or "", parameters, bool(tool.get("strict")))
-
-
-def _choice(choice: Any) -> str:
-    if isinstance(choice, str):
-        return choice
-    if choice["type"] != "function":
-        raise UsageError(
-            "Farebox does not support this tool_choice.", next_step="Use auto, none, required or a function."
-        )
-    return str(choice["name"])
 
 
 def _schema(wanted: JSONObject) -> Schema | None:
