@@ -98,7 +98,7 @@ def main() -> NoReturn:
     except Exception as error:
         from farebox.cli.output import complain
 
-        if (reported := _as_our_error(error) or _damage()) is None:
+        if (reported := _told(error) or _damage()) is None:
             raise
         complain(reported)
         sys.exit(reported.exit_code)
@@ -117,7 +117,7 @@ def _run(given: Sequence[str]) -> None:
         app(given, exit_on_error=False, print_error=False)
 
 
-def _as_our_error(error: Exception) -> FareboxError | None:
+def _told(error: Exception) -> FareboxError | None:
     """The error to report, if it is one of ours or of the command line's."""
     from cyclopts import CycloptsError, UnusedCliTokensError
 
