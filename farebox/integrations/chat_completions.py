@@ -237,7 +237,7 @@ def tool_choice(choice: Any, *, nested: bool) -> str:
     APIs has ``nested`` in a field ``function``.
 
     Raises:
-        UsageError: it is none of these.
+        UsageError: it is another value.
     """
     if isinstance(choice, str):
         return choice
