@@ -49,7 +49,7 @@ NAMES = (
 
 
 def main() -> int:
-    """Run them; the number of those that failed."""
+    """Run the benchmarks; returns the number of those that failed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Farebox's benchmarks.")
     parser.add_argument("names", nargs="*", metavar="name", help=f"any of {', '.join(NAMES)}; all if none is given")
     options, others = parser.parse_known_args()

@@ -73,7 +73,7 @@ class Cost(NamedTuple):
 
 
 def measured(folder: Path, mode: str) -> Cost:
-    """One run in one mode.
+    """Run the automation once in one mode.
 
     Raises:
         RuntimeError: the ledger does not say what the sandbox billed, or the run did not complete.
@@ -106,7 +106,7 @@ def measured(folder: Path, mode: str) -> Cost:
 
 
 def svg(costs: Sequence[Cost]) -> str:
-    """The picture: two bars per mode, which are equally long if the books agree."""
+    """A picture with two bars per mode, which have the same length if ledger and journal agree."""
     width, left, row, head = 760, 90, 64, 52
     height, most = head + row * len(costs) + 16, max(cost.billed for cost in costs)
     parts = [
@@ -124,8 +124,8 @@ def svg(costs: Sequence[Cost]) -> str:
                 f'<rect x="{left}" y="{top + offset}" width="{length}" height="16" fill="{COLORS[cost.mode]}" '
                 f'fill-opacity="{opacity}"/>'
             )
-            told = f"{format_money(amount)} · {amount / most:.0%}"
-            parts.append(f'<text x="{left + length + 8}" y="{top + offset + 13}" fill="#333">{told}</text>')
+            label = f"{format_money(amount)} · {amount / most:.0%}"
+            parts.append(f'<text x="{left + length + 8}" y="{top + offset + 13}" fill="#333">{label}</text>')
     return "\n".join([*parts, "</svg>", ""])
 
 

@@ -36,7 +36,7 @@ REFUSED = 3
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of it: milliseconds of each admission, and what the books say."""
+    """The result of a storm: milliseconds of each admission, and the sums of the ledger."""
 
     admitted: int
     refused: int
@@ -91,7 +91,7 @@ def an_intent(run: Run) -> Intent:
 
 
 def work(url: str, limit: int, seed: int, go: Path, result: Path) -> None:
-    """One process: runs until it is refused for good. A refusal is unfounded if the budget it names covered it."""
+    """Run as one process until a run is refused for good. A refusal is unfounded if the named budget covered the run."""
     ledger, dice = Ledger(Store(url), lease_seconds=3600), random.Random(seed)
     rules = [BudgetRule("org", "acme", "day", limit), BudgetRule("org", "acme", "month", limit + HOLD)]
     ledger.budgets()
@@ -118,7 +118,7 @@ def work(url: str, limit: int, seed: int, go: Path, result: Path) -> None:
 
 
 def storm(url: str, processes: int, runs: int) -> Outcome:
-    """Run them on a budget that covers about this many runs."""
+    """Run all processes on a budget that covers about this many runs."""
     limit = runs * WORST // 2
     ledger = Ledger(Store(url), lease_seconds=3600)
     ledger.budgets()
@@ -141,8 +141,8 @@ def storm(url: str, processes: int, runs: int) -> Outcome:
         codes = [os.waitpid(pid, 0)[1] for pid in children]
         seconds = time.perf_counter() - began
         harness.expect(not any(codes))
-        told = [(folder / str(number)).read_text().split("\n") for number in range(processes)]
-    heads = [[int(value) for value in lines[0].split()] for lines in told]
+        contents = [(folder / str(number)).read_text().split("\n") for number in range(processes)]
+    heads = [[int(value) for value in lines[0].split()] for lines in contents]
     store = Store(url)
     with store.read() as connection:
         day = connection.execute(sa.select(schema.budgets).where(schema.budgets.c.span == "day")).one()
@@ -153,7 +153,7 @@ def storm(url: str, processes: int, runs: int) -> Outcome:
         refused=sum(head[1] for head in heads),
         unfounded=sum(head[2] for head in heads),
         seconds=seconds,
-        times=[float(value) for lines in told for value in lines[1:]],
+        times=[float(value) for lines in contents for value in lines[1:]],
         limit=limit,
         spent=day.spent_nano,
         held=day.held_nano,

@@ -52,7 +52,7 @@ class World:
 
 
 def mixed(rng: random.Random, _: float) -> World:
-    """As in life: some as good, some a little worse, some much; price order is not quality order."""
+    """A realistic world: some candidates are as good, some a little worse, some much; price order is not quality order."""
     costs = sorted(rng.uniform(0.03, 0.7) for _ in NAMES)
     losses, wins = {}, {}
     for name in NAMES:
@@ -63,14 +63,14 @@ def mixed(rng: random.Random, _: float) -> World:
 
 
 def at_the_margin(rng: random.Random, margin: float) -> World:
-    """Nobody may be locked, and everybody nearly could."""
+    """A world in which no candidate may be locked, and every one nearly could be."""
     costs = dict(zip(NAMES, sorted(rng.uniform(0.03, 0.7) for _ in NAMES), strict=True))
     swap = {name: rng.choice((0.0, 0.01, 0.05)) for name in NAMES}
     return World(swap, {name: swap[name] + margin + 1e-9 for name in NAMES}, costs, 0.8)
 
 
 def all_as_good(rng: random.Random, _: float) -> World:
-    """Everybody may be locked: what counts is how soon it is known."""
+    """A world in which every candidate may be locked; the measure is how soon that is known."""
     costs = dict(zip(NAMES, sorted(rng.uniform(0.03, 0.7) for _ in NAMES), strict=True))
     swap = {name: rng.uniform(0.005, 0.03) for name in NAMES}
     return World(swap, swap, costs, 0.8)
@@ -101,7 +101,7 @@ def draw(world: World, rng: random.Random) -> Drawn:
 
 @dataclass
 class Tally:
-    """How a rule did over many worlds; costs are shares of the best's."""
+    """The results of a rule over many worlds; costs are shares of the best target's."""
 
     bad: int = 0
     cost: list[float] = field(default_factory=list)
@@ -134,7 +134,7 @@ def once(drawn: Drawn, terms: AcceptanceCriteria, cases: int) -> tuple[str, int]
 
 
 def choice(decision: CalibrationDecision, drawn: Drawn) -> str:
-    """The cheapest that is enough, as a lock takes it; each costs the same in every case."""
+    """The cheapest accepted target, as a lock has it; each costs the same in every case."""
     enough = [route[0] for route, verdict in decision.verdicts.items() if verdict == "enough"]
     return min(enough, key=lambda name: drawn[name][0].cost_nano, default=BEST)
 
@@ -180,7 +180,7 @@ def fixed(drawn: Drawn, terms: AcceptanceCriteria, cases: int, rule: Rule) -> tu
     return cheapest, cases * (len(NAMES) + 1)
 
 
-def tell(name: str, worlds: list[tuple[World, Drawn]], terms: AcceptanceCriteria) -> None:
+def print_rates(name: str, worlds: list[tuple[World, Drawn]], terms: AcceptanceCriteria) -> None:
     tallies = {rule: Tally() for rule in ("sequential", "mean", "z = 1")}
     for world, drawn in worlds:
         tallies["sequential"].note(world, *sequential(drawn, terms), terms.margin)
@@ -212,8 +212,10 @@ def five_points_better(rng: random.Random, _: float) -> World:
     return World(wins, {name: swap[name] + (0.0 if name == NAMES[0] else 0.1) for name in NAMES}, costs, 0.8)
 
 
-def tell_by_size(worlds: int, seed: int) -> None:
-    """The share of the oracle's saving by margin and number of cases: two designs of the project, and the usual test."""
+def print_by_size(worlds: int, seed: int) -> None:
+    """Print the share of the optimal saving by margin and number of cases, for two designs of the project and the usual
+    test.
+    """
     print(f"{'':<24}{'bad':>8}{'saved':>9}{'of oracle':>11}{'calls':>9}")
     for make in (mixed, five_points_better, at_the_margin):
         for margin in (0.03, 0.05, 0.1):
@@ -241,7 +243,7 @@ def main() -> None:
     parser.add_argument("--by-size", action="store_true", help="the share saved by margin and number of cases")
     options = parser.parse_args()
     if options.by_size:
-        tell_by_size(options.worlds, options.seed)
+        print_by_size(options.worlds, options.seed)
         return
     began = time.perf_counter()
     print(f"{'':<24}{'bad':>8}{'saved':>9}{'of oracle':>11}{'calls':>9}")
@@ -253,7 +255,7 @@ def main() -> None:
         for _ in range(options.worlds):
             world = make(rng, margin)
             worlds.append((world, draw(world, rng)))
-        tell(make.__name__.replace("_", " "), worlds, AcceptanceCriteria(margin))
+        print_rates(make.__name__.replace("_", " "), worlds, AcceptanceCriteria(margin))
     print(f"\n{time.perf_counter() - began:.0f} s. bad: locks that truly lose more than the margin (95 % confidence).")
 
 

@@ -31,13 +31,13 @@ LIMIT_MS = 20.0
 
 
 def child(url: str, folder: Path) -> None:
-    """One process: milliseconds of its attempts, and of its first turn, as JSON."""
+    """Run as one process: print milliseconds of its attempts, and of its first turn, as JSON."""
     with harness.project(folder, base_url=f"{url}/t/light/v1") as runtime:
         run = runtime.ledger.run(harness.admitted(runtime))
         if run is None:
             raise RuntimeError("the run is not in its ledger")
         routes = {harness.STEP: [{"target": "light"}]}
-        ride = AdmittedRun(runtime, replace(run, routes=json.dumps(routes)), runtime.ledger.execution(run.run_id))
+        admitted = AdmittedRun(runtime, replace(run, routes=json.dumps(routes)), runtime.ledger.execution(run.run_id))
         ask, step = Ask(lambda: runtime.engine), Step(harness.STEP, max_turns=CALLS)
         started = time.perf_counter()
         with inside(step, run=RunContext(run.run_id)):
@@ -45,7 +45,7 @@ def child(url: str, folder: Path) -> None:
             first = (time.perf_counter() - started) * 1000
             for _ in range(CALLS - 1):
                 ask(harness.TEMPLATE, document=harness.DOCUMENT)
-        ride.leave()
+        admitted.leave()
         with runtime.ledger.store.read() as connection:
             taken = connection.execute(sa.select(schema.attempts.c.duration_us).order_by(schema.attempts.c.seq))
             print(json.dumps({"attempts": [us / 1000 for us in taken.scalars()], "turn": first}))

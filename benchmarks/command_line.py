@@ -38,7 +38,7 @@ COMMANDS = (
 
 
 class Taken(NamedTuple):
-    """Seconds of a process."""
+    """Durations of a process, in seconds."""
 
     processor: float
     wall: float

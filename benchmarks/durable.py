@@ -41,7 +41,7 @@ SIZES = ("ledger", "turns", "journal", "a turn", "deleted in")
 
 
 def killed(folder: Path, driver: Driver, ledger_url: str, kills: int) -> list[str]:
-    """Kill so many processes on one ledger; a row of the table."""
+    """Kill this many processes on one ledger; returns a row of the table."""
     began, tally = time.perf_counter(), Tally()
     folder.mkdir()
     hosts = 2 if ledger_url else 1
@@ -58,7 +58,7 @@ def killed(folder: Path, driver: Driver, ledger_url: str, kills: int) -> list[st
 
 
 def costs(folder: Path, ledger_url: str, turns: int) -> tuple[list[str], list[str]]:
-    """What turns take with and without a journal, and how large it gets; rows of both tables."""
+    """The duration of turns with and without a journal, and the journal's size, as rows of both tables."""
     folder.mkdir()
     with Sandbox(folder / "journal.jsonl", latency=Latency(0, 0)) as sandbox:
         project = make_project(folder / "project", sandbox.url, ledger_url=ledger_url)
@@ -111,7 +111,7 @@ def _run(runtime: Runtime, run_id: str, *, durable: bool) -> Iterator[None]:
 
 
 def _asked(runtime: Runtime, run_id: str, execution: int, names: list[str]) -> list[float]:
-    """Seconds that each turn took, one after the other."""
+    """The duration of each turn in seconds, one after the other."""
 
     async def all_of_them() -> list[float]:
         taken, ask = [], Ask(lambda: runtime.engine)
@@ -146,8 +146,8 @@ def main() -> None:
             note = f"seed {options.seed}; what is paid twice or missing ends the benchmark, and is named"
             harness.table("Killed with SIGKILL and continued until complete", HEADS, kills, [note])
         for name, url in ledgers.items():
-            told, sizes = costs(folder / f"{name}-costs", url(), options.turns)
-            cost.append([name, *told])
+            cells, sizes = costs(folder / f"{name}-costs", url(), options.turns)
+            cost.append([name, *cells])
             size.append([name, *sizes])
     harness.table("What a journal adds to a turn", COSTS, cost, ["one turn at a time, interleaved, sandbox included"])
     harness.table("What is kept", SIZES, size)

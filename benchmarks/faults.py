@@ -41,7 +41,7 @@ def milliseconds(runtime: Runtime) -> list[float]:
 
 
 def among(place: Place, name: str, targets: Sequence[str], rules: Sequence[dict[str, Any]], healthy: str) -> list[str]:
-    """One row: thirty turns, four at once, while something is broken."""
+    """A row of the table: thirty turns, four at once, while a part fails."""
     place.sandbox.journal.write_bytes(b"")
     place.folder = Path(tempfile.mkdtemp(dir=place.folder.parent))
     place.inject(*rules)
@@ -57,7 +57,7 @@ def among(place: Place, name: str, targets: Sequence[str], rules: Sequence[dict[
 
 
 def situations() -> list[tuple[str, list[str], list[dict[str, Any]]]]:
-    """What is broken, the targets, and the sandbox's settings; ``healthy`` always answers."""
+    """The failing part, the targets, and the sandbox's settings; ``healthy`` always answers."""
     healthy = target("healthy", "groq")
     found: list[tuple[str, list[str], list[dict[str, Any]]]] = []
     for fault in (*FAULTS, *NO_SERVER):
@@ -76,7 +76,7 @@ def situations() -> list[tuple[str, list[str], list[dict[str, Any]]]]:
 
 
 def paired(place: Place) -> list[list[str]]:
-    """Turns with the primary in quarantine, and turns of a project that has only the fallback, by turns."""
+    """Turns with the primary in quarantine, alternating with turns of a project that has only the fallback."""
     place.folder = Path(tempfile.mkdtemp(dir=place.folder.parent))
     place.inject({"kind": "503", "target": "primary"})
     with place.runtime([target("primary", "bedrock"), target("healthy", "groq")]) as broken, admitted(broken) as run:

@@ -47,7 +47,7 @@ SCENARIOS = (
 
 @dataclass(frozen=True)
 class Coverage:
-    """Of one scenario: months within the interval, below it and above it; mean widths and errors of the median."""
+    """The results of one scenario: months within, below and above the interval; mean widths and errors of the median."""
 
     name: str
     months: int
@@ -68,12 +68,12 @@ def measure(scenario: Scenario, months: int, seed: int = 1) -> Coverage:
         today = FIRST + timedelta(days=59 + month % 25)
         until = FIRST + timedelta(days=_DAYS - 1)
         rest = sum(amount for day, amount in days.items() if day >= today)
-        told = imagine({day: amount for day, amount in days.items() if day < today}, today, until).total()
-        within += told.low <= rest <= told.high
-        below += rest < told.low
-        above += rest > told.high
-        width += (told.high - told.low) / max(rest, 1)
-        bias += (told.p50 - rest) / max(rest, 1)
+        forecast = imagine({day: amount for day, amount in days.items() if day < today}, today, until).total()
+        within += forecast.low <= rest <= forecast.high
+        below += rest < forecast.low
+        above += rest > forecast.high
+        width += (forecast.high - forecast.low) / max(rest, 1)
+        bias += (forecast.p50 - rest) / max(rest, 1)
     return Coverage(scenario.name, months, within, below, above, width / months, bias / months)
 
 

@@ -58,17 +58,17 @@ def measure(runtime: Runtime) -> dict[str, list[float]]:
         for kind, spec in kinds.items():
             quoted = harness.milliseconds(partial(price_run, runtime, spec, {}))
             started = time.perf_counter()
-            ride = admit(runtime, spec, str(uuid.uuid4()), {})
+            admitted = admit(runtime, spec, str(uuid.uuid4()), {})
             gated = (time.perf_counter() - started) * 1000
-            harness.expect(ride.run.method == "conformal")
-            ride.finish(None)
+            harness.expect(admitted.run.method == "conformal")
+            admitted.finish(None)
             samples.setdefault(f"quote{kind}", []).append(quoted)
             samples.setdefault(f"gate{kind}", []).append(gated)
     return {name: taken[WARM:] for name, taken in samples.items()}
 
 
 def open_runtime(folder: Path, ledger_url: str) -> Runtime:
-    """With the targets that the project comes with."""
+    """A runtime with the default targets."""
     shipped = load_settings(harness.ROOT)
     return Runtime(shipped.model_copy(update={"home": folder, "ledger_url": ledger_url}), folder)
 

@@ -110,7 +110,7 @@ def clean_code(size: int) -> str:
 
 
 def clean_prose(size: int) -> str:
-    """What the packages here say of themselves: licences, readme pages."""
+    """Texts without secrets: licences and readme pages of installed packages."""
     chosen, length = [], 0
     for path in sorted(Path(sysconfig.get_path("purelib")).glob("*.dist-info/METADATA")):
         text = path.read_text(encoding="utf-8", errors="replace").partition("\n\n")[2]
@@ -122,7 +122,7 @@ def clean_prose(size: int) -> str:
 
 
 def clean_logs(size: int, seed: int = 1) -> str:
-    """Logs of a service: times, identifiers, hashes, sizes, versions, prices; nobody's data."""
+    """Logs of a service without personal data: times, identifiers, hashes, sizes, versions, prices."""
     rng = random.Random(seed)
     lines, length = [], 0
     while length < size:

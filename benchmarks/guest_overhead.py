@@ -42,7 +42,7 @@ SIZES = ("openai", "pydantic-ai-slim", "pydantic-graph", "mcp", "mcp-types")
 
 
 def works(runtime: Runtime, url: str) -> dict[str, Callable[[], Any]]:
-    """One request of each library, bare and inside."""
+    """One request of each library, bare and inside a run."""
     import openai
     import pydantic_ai
     from pydantic_ai.models.openai import OpenAIChatModel
@@ -87,7 +87,7 @@ def measure(works_: dict[str, Callable[[], Any]]) -> dict[str, list[tuple[float,
 
 
 def megabytes(name: str) -> float:
-    """What a distribution takes on disk, without compiled files."""
+    """The size of a distribution on disk, without compiled files."""
     paths = [Path(str(file.locate())) for file in files(name) or () if not str(file).endswith(".pyc")]
     return sum(path.stat().st_size for path in paths if path.is_file()) / 1e6
 
@@ -96,11 +96,11 @@ def imports() -> list[tuple[str, str, str]]:
     """By what is imported: CPU that it adds to an interpreter, and memory."""
     taken: dict[str, list[float]] = {name: [] for name in IMPORTS}
     memory: dict[str, float] = {}
-    told = "; print(next(line for line in open('/proc/self/status') if line.startswith('VmRSS')).split()[1])"
+    resident = "; print(next(line for line in open('/proc/self/status') if line.startswith('VmRSS')).split()[1])"
     for _ in range(ROUNDS):
         for name, code in IMPORTS.items():
             before = resource.getrusage(resource.RUSAGE_CHILDREN)
-            done = subprocess.run([sys.executable, "-c", code + told], capture_output=True, text=True, check=True)
+            done = subprocess.run([sys.executable, "-c", code + resident], capture_output=True, text=True, check=True)
             after = resource.getrusage(resource.RUSAGE_CHILDREN)
             taken[name].append((after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime) * 1000)
             memory[name] = float(done.stdout) / 1024

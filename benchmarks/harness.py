@@ -40,7 +40,7 @@ _HUGE = 10**17
 
 
 def quiet_environment() -> None:
-    """No key, no setting of the machine's, no telemetry: the same for everybody who runs this."""
+    """Remove keys, machine settings and telemetry from the environment, so that results are comparable."""
     for name in list(os.environ):
         if name.endswith("_API_KEY") or name.startswith(("AWS_", "FAREBOX_", "PREFECT_", "OTEL_")):
             del os.environ[name]
@@ -55,7 +55,7 @@ def quiet_environment() -> None:
 
 
 def machine() -> str:
-    """One line: what this was measured on."""
+    """A description of the machine, in one line."""
     names = ("httpx", "aiohttp", "sqlalchemy", "duckdb", "prefect")
     versions = ", ".join(f"{name} {version(name)}" for name in names)
     load = os.getloadavg()[0]
@@ -64,7 +64,7 @@ def machine() -> str:
 
 @contextmanager
 def workplace() -> Iterator[Path]:
-    """A folder for the time of one benchmark."""
+    """A temporary folder for one benchmark."""
     folder = Path(tempfile.mkdtemp(prefix="farebox-bench-"))
     try:
         yield folder
@@ -73,14 +73,14 @@ def workplace() -> Iterator[Path]:
 
 
 class Served:
-    """A server in a process of its own."""
+    """A server in a separate process."""
 
     def __init__(self, url: str, pid: int) -> None:
         self.url = url
         self._pid = pid
 
     def cpu_seconds(self) -> float:
-        """What it has computed so far, user and system; 0 where the machine does not tell."""
+        """User and system CPU time so far, in seconds; 0 where the machine does not report it."""
         try:
             fields = Path(f"/proc/{self._pid}/stat").read_text("ascii").rpartition(")")[2].split()
         except OSError:
@@ -143,7 +143,7 @@ def project(
 
 
 def admitted(runtime: Runtime) -> str:
-    """The id of a run that is held and under way."""
+    """The id of a new run that is held."""
     run = Run(
         run_id=str(uuid.uuid4()),
         automation="benchmark",
@@ -166,13 +166,13 @@ def admitted(runtime: Runtime) -> str:
 
 
 def expect(true: object) -> None:
-    """A call that went wrong is not measured."""
+    """Fail unless the condition holds: a failed call is not measured."""
     if not true:
         raise RuntimeError("what is measured does not work")
 
 
 def ledgers(stack: ExitStack) -> dict[str, Callable[[], str]]:
-    """By its name, the URL of an empty ledger of each kind that can be had; SQLite's is the project's own file."""
+    """URLs of empty ledgers by kind of database; SQLite's is the project's own file."""
     from tests.support.postgres import MISSING, postgres_server
 
     kinds: dict[str, Callable[[], str]] = {"SQLite": str}
@@ -182,7 +182,7 @@ def ledgers(stack: ExitStack) -> dict[str, Callable[[], str]]:
 
 
 def milliseconds(work: Callable[[], object]) -> float:
-    """How long ``work`` takes."""
+    """The duration of ``work`` in milliseconds."""
     started = time.perf_counter()
     work()
     return (time.perf_counter() - started) * 1000
@@ -193,13 +193,13 @@ def p95(samples: Sequence[float]) -> float:
 
 
 def spread(samples: Sequence[float], digits: int = 2) -> str:
-    """The median, and the quartiles around it."""
+    """The median with its quartiles, as text."""
     low, _, high = quantiles(samples, n=4)
     return f"{median(samples):.{digits}f} [{low:.{digits}f}–{high:.{digits}f}]"
 
 
 def table(title: str, heads: Sequence[str], rows: Sequence[Sequence[str]], notes: Sequence[str] = ()) -> None:
-    """Print one: the first column to the left, figures to the right."""
+    """Print a table with the first column to the left and figures to the right."""
     widths = [max(len(row[i]) for row in (heads, *rows)) for i in range(len(heads))]
     print(f"\n{title}\n{machine()}\n")
     for row in (heads, *rows):

@@ -57,7 +57,7 @@ def filled(unit: str, size: int) -> str:
 
 
 def bent(chance: random.Random, unit: list[str]) -> list[str]:
-    """A unit with a piece more, less, changed or moved."""
+    """Variants of a unit: one piece more, less, changed or moved."""
     changed, at = list(unit), chance.randrange(len(unit))
     match chance.randrange(4):
         case 0 if len(unit) < 8:

@@ -59,7 +59,7 @@ def added(samples: list[float], base: float) -> str:
 
 
 def cpu_of_children() -> float:
-    """Seconds, user and system, of every process that this one started and that ended."""
+    """User and system CPU time of all ended child processes, in seconds."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 

@@ -90,8 +90,8 @@ def requests(seed: int = 1) -> dict[str, list[str]]:
     names = sorted(_OUTSIDE)
     rng.shuffle(names)
     seen = {name: _OUTSIDE[name] for name in names[: len(names) // 2]}
-    told = {name: ways[:-1] for name, ways in INSIDE.items()}
-    learn_in, learn_out = _said(told, 20, rng), _said(seen, 20, rng)
+    learnt = {name: ways[:-1] for name, ways in INSIDE.items()}
+    learn_in, learn_out = _said(learnt, 20, rng), _said(seen, 20, rng)
     known = {*learn_in, *learn_out}
     return {
         "learn_in": learn_in,

@@ -35,8 +35,8 @@ def main() -> None:
             stack.callback(interleavings.close)
             for seed in range(options.seed, options.seed + count):
                 interleavings.run(seed)
-            told = [f"{interleavings.counts[what]:,}" for what in ("held", "fenced", "adjusted")]
-            rows.append((name, f"{count:,}", *told, f"{time.perf_counter() - began:.0f}"))
+            cells = [f"{interleavings.counts[what]:,}" for what in ("held", "fenced", "adjusted")]
+            rows.append((name, f"{count:,}", *cells, f"{time.perf_counter() - began:.0f}"))
     harness.table("Interleavings of executions", HEADS, rows, [f"seeds from {options.seed} on"])
 
 

@@ -50,7 +50,7 @@ HEADS = (
 
 
 def wave(folder: Path, ledger_url: str, kills: int, seed: int) -> Aftermath:
-    """Kill so many processes on one new ledger."""
+    """Kill this many processes on one new ledger."""
     with Sandbox(folder / "journal.jsonl", latency=Latency(LATENCY, 0)) as sandbox:
         project = make_project(folder / "project", sandbox.url, lease_seconds=LEASE, documents=2, ledger_url=ledger_url)
         jobs = ["digest:500"] * kills
@@ -64,7 +64,7 @@ def wave(folder: Path, ledger_url: str, kills: int, seed: int) -> Aftermath:
 
 
 def served_by_prefect(stack: ExitStack, folder: Path) -> None:
-    """Let whole flows run on a server of their own."""
+    """Run whole flows on a separate server."""
     from prefect.settings import PREFECT_API_URL
 
     from tests.support.prefect_runs import prefect_server
@@ -96,9 +96,9 @@ def main() -> None:
                 found.append(wave(place, url(), min(WAVE, left), options.seed + number))
             sums = {field.name: sum(getattr(one, field.name) for one in found) for field in fields(Aftermath)}
             figures = ("runs", "lost_runs", "taken_over", "attempts", "lost_attempts", "billed_and_lost")
-            told = [f"{sums[figure]:,}" for figure in figures]
+            cells = [f"{sums[figure]:,}" for figure in figures]
             seconds = f"{time.perf_counter() - began:.0f}"
-            rows.append((name, f"{options.kills}", *told, "0", "0", "0", f"{sums['rows']:,}", "yes", seconds))
+            rows.append((name, f"{options.kills}", *cells, "0", "0", "0", f"{sums['rows']:,}", "yes", seconds))
     harness.table(
         "Killed with SIGKILL in the middle of runs",
         HEADS,

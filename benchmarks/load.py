@@ -45,8 +45,8 @@ _SEEN_US = 1_000_000
 
 
 @dataclass(frozen=True)
-class Told:
-    """What one process says: milliseconds of each admission and settlement."""
+class ProcessResult:
+    """The result of one process, with milliseconds of each admission and settlement."""
 
     runs: int
     refused: int
@@ -77,7 +77,7 @@ def a_run(version: str) -> Run:
 
 
 async def ten_turns(runtime: Runtime, run_id: str) -> int:
-    """How many of them failed."""
+    """Ask ten turns; returns the number that failed."""
     ask, left, failed = Ask(lambda: runtime.engine), iter(range(TURNS)), 0
 
     async def some() -> None:
@@ -96,7 +96,7 @@ async def ten_turns(runtime: Runtime, run_id: str) -> int:
 
 
 def work(folder: Path, ledger_url: str, sandbox_url: str, limit: int, seconds: float, result: Path) -> None:  # noqa: PLR0917
-    """One process: runs until the time is over."""
+    """Run as one process until the time is over."""
     rules = [BudgetRule("org", "acme", "day", limit)]
     admitted, settled, runs, refused, failed = [], [], 0, 0, 0
     with harness.project(folder, sandbox_url=sandbox_url, ledger_url=ledger_url) as runtime:
@@ -147,17 +147,17 @@ def storm(folder: Path, kind: str, ledger_url: str, processes: int, seconds: flo
         (folder / "go").touch()
         for child in children:
             harness.expect(child.wait() == 0)
-        told = [Told(*json.loads(result.read_text())) for result in results]
+        finished = [ProcessResult(*json.loads(result.read_text())) for result in results]
         tries, wrong = books(store, folder / "journal.jsonl", limit)
-    runs, took = sum(one.runs for one in told), max(one.seconds for one in told)
-    times = [sorted(time for one in told for time in getattr(one, name)) for name in ("admitted_ms", "settled_ms")]
+    runs, took = sum(one.runs for one in finished), max(one.seconds for one in finished)
+    times = [sorted(time for one in finished for time in getattr(one, name)) for name in ("admitted_ms", "settled_ms")]
     cells = [f"{kind}, {processes} processes", f"{runs / took:.1f}", f"{runs * TURNS / took:.0f}"]
     cells += [f"{median(some):.1f} / {quantiles(some, n=100)[-1]:.0f}" for some in times]
-    return [*cells, str(sum(one.refused for one in told)), str(sum(one.failed for one in told)), tries, wrong]
+    return [*cells, str(sum(one.refused for one in finished)), str(sum(one.failed for one in finished)), tries, wrong]
 
 
 def books(store: Store, journal: Path, limit: int) -> tuple[str, str]:
-    """How often the target that fails was tried, and what does not add up."""
+    """How often the failing target was tried, and the differences between ledger and journal."""
     attempts, budgets, events = schema.attempts.c, schema.budgets.c, schema.circuit_events.c
     with store.read() as ledger:
         known = {

@@ -36,7 +36,7 @@ HEADS = ("outage", "seconds", "the run", "attempts", "of them lost", "books agre
 def row(
     name: str, project: Project, journal: Path, outage: Callable[[], None], run: Callable[[], object]
 ) -> tuple[str, ...]:
-    """Let an outage come over a run that has begun."""
+    """Start a run, cause an outage, and return a row of the table."""
     began, came = time.perf_counter(), "completed"
     thread = threading.Thread(target=outage)
     thread.start()

@@ -44,9 +44,9 @@ def svg(title: str, rows: Sequence[Cost]) -> str:
                 continue
             width = max(1, round(_MOST * row.journal_nano / most))
             writes = f"{row.writers} write" + ("" if row.writers == 1 else "s")
-            told = f"{format_money(row.journal_nano)} · ledger {format_money(row.ledger_nano)} · {writes}"
+            label = f"{format_money(row.journal_nano)} · ledger {format_money(row.ledger_nano)} · {writes}"
             parts.append(f'<rect x="{LEFT}" y="{y}" width="{width}" height="{BAR}" fill="{_SHADES[row.way]}"/>')
-            parts.append(f'<text x="{LEFT + width + 8}" y="{y + 15}" font-size="11">{row.way}: {told}</text>')
+            parts.append(f'<text x="{LEFT + width + 8}" y="{y + 15}" font-size="11">{row.way}: {label}</text>')
             y += BAR + 4
         y += GAP
     return "\n".join([*parts, "</svg>", ""])

@@ -30,11 +30,11 @@ def main() -> None:
     options = parser.parse_args()
     harness.quiet_environment()
     card = RateCard.load()
-    dear = RateCard.load([OwnRate("bedrock", past._STEPS[0][-1][1], Decimal(2), Decimal(10))])
+    expensive = RateCard.load([OwnRate("bedrock", past._STEPS[0][-1][1], Decimal(2), Decimal(10))])
     targets = [ReviewCandidate(t.name, t.provider, t.model) for t in load_settings(harness.ROOT).targets]
     now = datetime.now(UTC) + timedelta(minutes=10)
     period = (now - timedelta(days=90), now)
-    reviews, floors = [], []
+    reviews, baselines = [], []
     with harness.workplace() as folder:
         store = Store(f"sqlite:///{folder / 'ledger.db'}")
         past.fill(store, -(-options.attempts // past.ATTEMPTS), card.version)
@@ -44,9 +44,11 @@ def main() -> None:
         replica.sync()
 
         def once() -> Review:
-            return review(replica, Rates(card, now), Rates(dear, now), period=period, targets=targets, stand_in=True)
+            return review(
+                replica, Rates(card, now), Rates(expensive, now), period=period, targets=targets, stand_in=True
+            )
 
-        def floor() -> None:
+        def baseline() -> None:
             with replica.read() as connection:
                 connection.execute(
                     "SELECT automation, sum(cost_nano) FROM attempts JOIN runs USING (run_id) GROUP BY 1"
@@ -54,13 +56,13 @@ def main() -> None:
 
         found = once()
         for _ in range(SAMPLES):
-            floors.append(harness.milliseconds(floor) / 1000)
+            baselines.append(harness.milliseconds(baseline) / 1000)
             reviews.append(harness.milliseconds(once) / 1000)
         store.close()
     attempts, below = sum(line.attempts for line in found.lines), sum(line.below_target for line in found.lines)
     harness.expect(attempts >= options.attempts and below)
     rows = [
-        ("summing the bills", f"{attempts:,}", f"{median(floors):.2f}", ""),
+        ("summing the bills", f"{attempts:,}", f"{median(baselines):.2f}", ""),
         ("review", f"{attempts:,}", f"{median(reviews):.2f}", f"{below} of {len(found.lines)} below target"),
     ]
     harness.table(f"price review, {SAMPLES} of each, {len(targets)} targets tried", ("", "attempts", "s", ""), rows)

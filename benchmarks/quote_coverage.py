@@ -30,17 +30,17 @@ from pricing.rates.card import RateCard
 from pricing.usage import Usage
 
 CHEAP = ("groq", "openai/gpt-oss-120b")
-DEAR = ("anthropic", "claude-haiku-4-5")
+EXPENSIVE = ("anthropic", "claude-haiku-4-5")
 STEPS = {"plan": (900, 250), "search": (2200, 120), "summarize": (3800, 420), "report": (2600, 700)}
 SHARED, OWN = 0.56, 0.42  # spread of the log cost: of the run's difficulty, of each step
 PLAN = Plan(tuple(PlanStep(name, 1, tokens_in, tokens_out) for name, (tokens_in, tokens_out) in STEPS.items()))
-TARGETS = {name: OperationTargets(CHEAP, (CHEAP, DEAR), max_output=4096, max_attempts=3) for name in STEPS}
+TARGETS = {name: OperationTargets(CHEAP, (CHEAP, EXPENSIVE), max_output=4096, max_attempts=3) for name in STEPS}
 RESOLVED = PLAN.resolve({})
 
 
 @dataclass
 class World:
-    """How runs come out at one moment of a scenario."""
+    """The distribution of runs at one moment of a scenario."""
 
     scale: float = 1.0  # of every token count
     inputs: float = 1.0  # of the input tokens only
@@ -55,7 +55,7 @@ def draw(rng: random.Random, card: RateCard, world: World) -> int:
     tokens = []
     for tokens_in, tokens_out in STEPS.values():
         step = difficulty * rng.lognormvariate(0, OWN)
-        where = DEAR if rng.random() < world.storm else CHEAP
+        where = EXPENSIVE if rng.random() < world.storm else CHEAP
         usage = Usage(max(1, round(tokens_in * step * world.inputs)), max(1, round(tokens_out * step)))
         tokens.append((where, usage))
     return reprice(tokens, card)
@@ -107,7 +107,7 @@ class Tally:
         return tally
 
     def shares(self) -> tuple[float, float]:
-        """Of runs that cost no more than their p95 and their p50."""
+        """The shares of runs that cost no more than their p95 and their p50."""
         p95, p50 = (
             fmean(cost <= quote for cost, quote in zip(self.costs, quotes, strict=True))
             for quotes in (self.p95, self.p50)

@@ -57,7 +57,7 @@ RULES: dict[str, Rule] = {
 
 
 class Quarter(NamedTuple):
-    """How one rule did on a quarter of the runs, by size."""
+    """The results of one rule on a quarter of the runs, by size."""
 
     covered: float
     ratio: float

@@ -172,7 +172,7 @@ def seconds(work: Callable[[], object], samples: int = SAMPLES) -> float:
 
 
 def questions(replica: Replica, store: Store) -> dict[str, float]:
-    """How long Postgres takes for each; both must say the same."""
+    """Milliseconds that Postgres takes for each question; both databases must give the same answer."""
     rows, theirs_took = [], {}
     with replica.read() as duck, store._opened().connect() as postgres:
         postgres.exec_driver_sql("SET work_mem = '256MB'")
@@ -251,8 +251,8 @@ def reports(replica: Replica, theirs: Mapping[str, float]) -> None:
         work()
         cpu = time.process_time() - began
         other = sum(theirs[question] for question in put) if theirs and put else None
-        told = ("", "") if other is None else (f"{other:.2f}", f"{other / own:.0f} ×")
-        rows.append((name, f"{own:.3f}", f"{cpu:.3f}", *told))
+        choice_text = ("", "") if other is None else (f"{other:.2f}", f"{other / own:.0f} ×")
+        rows.append((name, f"{own:.3f}", f"{cpu:.3f}", *choice_text))
     heads = ("", "s", "CPU s", "Postgres, its questions, s", "ratio")
     harness.table(f"reports, {SAMPLES} times each", heads, rows)
 

@@ -39,19 +39,19 @@ COUNTING = "counting"
 
 
 class Beside:
-    """A process that works on demand, and tells what it did."""
+    """A process that works between two signals and reports its counts."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
 
-    def tell(self) -> None:
-        """Begin, or stop."""
+    def signal(self) -> None:
+        """Start or stop its work."""
         if self._process.stdin is not None:
             self._process.stdin.write("\n")
             self._process.stdin.flush()
 
-    def told(self) -> tuple[int, int]:
-        """How often it did its work until it was stopped, and how often it failed."""
+    def counts(self) -> tuple[int, int]:
+        """The number of completed and failed repetitions until it was stopped."""
         made, failed = json.loads(self._process.stdout.readline() if self._process.stdout else "[0, 1]")
         return made, failed
 
@@ -63,7 +63,7 @@ def beside(*arguments: str) -> Iterator[Beside]:
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=harness.ROOT)
     worker = Beside(process)
     try:
-        harness.expect(worker.told() == (0, 0))
+        harness.expect(worker.counts() == (0, 0))
         yield worker
     finally:
         if process.stdin is not None:
@@ -162,11 +162,11 @@ def measure(stack: ExitStack, turns: int, seconds: float) -> int:
     for _ in range(ROUNDS):
         for way, other in ways.items():
             if other is not None:
-                other.tell()
+                other.signal()
             counts[way][0] += a_round(runtime, seconds, turns_ms[way], ends_ms[way])
             if other is not None:
-                other.tell()
-                for place, count in enumerate(other.told(), 1):
+                other.signal()
+                for place, count in enumerate(other.counts(), 1):
                     counts[way][place] += count
     rows = [_row(way, counts[way], turns_ms, ends_ms) for way in ways]
     reported, failed = counts["beside reports"][1:]

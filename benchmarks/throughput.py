@@ -39,7 +39,7 @@ class Client(NamedTuple):
     """Make so many calls; the seconds it took."""
 
 
-async def crowd(call: Call, calls: int) -> float:
+async def many_calls(call: Call, calls: int) -> float:
     """``calls`` calls, never more than 50 at once; seconds."""
     left = iter(range(calls))
 
@@ -64,7 +64,7 @@ async def over_httpx(request: HttpRequest, calls: int) -> float:
             reply = await client.post(request.url, content=request.body, headers=request.headers)
             harness.expect(reply.status_code == 200)
 
-        return await crowd(call, calls)
+        return await many_calls(call, calls)
 
 
 async def over_aiohttp(request: HttpRequest, calls: int) -> float:
@@ -77,7 +77,7 @@ async def over_aiohttp(request: HttpRequest, calls: int) -> float:
                 harness.expect(reply.status == 200)
                 await reply.read()
 
-        return await crowd(call, calls)
+        return await many_calls(call, calls)
 
 
 async def over_transport(runtime: Runtime, request: HttpRequest, calls: int) -> float:
@@ -85,7 +85,7 @@ async def over_transport(runtime: Runtime, request: HttpRequest, calls: int) -> 
         reply = await runtime._transport.send(request, read_timeout=30)
         harness.expect(reply.status == 200)
 
-    return await crowd(call, calls)
+    return await many_calls(call, calls)
 
 
 async def turns(call: Callable[[Ask], Coroutine[Any, Any, str]], runtime: Runtime, run_id: str, calls: int) -> float:
@@ -96,7 +96,7 @@ async def turns(call: Callable[[Ask], Coroutine[Any, Any, str]], runtime: Runtim
         harness.expect(await call(ask))
 
     with inside(Step(harness.STEP, max_turns=10**9), run=RunContext(run_id)):
-        return await crowd(once, calls)
+        return await many_calls(once, calls)
 
 
 def asked_on_the_loop(ask: Ask) -> Coroutine[Any, Any, str]:
@@ -174,7 +174,7 @@ def measure(stack: ExitStack, folder: Path, *, profile: bool) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--profile", action="store_true", help="tell where the time of a turn goes")
+    parser.add_argument("--profile", action="store_true", help="print where the time of a turn goes")
     options = parser.parse_args()
     harness.quiet_environment()
     with ExitStack() as stack:

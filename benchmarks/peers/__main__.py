@@ -21,7 +21,7 @@ from benchmarks import harness
 from benchmarks.peers.environments import PEERS, Missing, Peer, interpreter
 
 ONE_BY_ONE, CROWD, SLOW = 150, 600, 100
-"""Calls of a round; of httpx, whose pool collapses under a crowd, fewer."""
+"""Calls of a round; of httpx, whose pool collapses under many at once, fewer."""
 
 
 class Worker:
@@ -40,15 +40,15 @@ class Worker:
             cwd=harness.ROOT,
             env=environment,
         )
-        self.tell({"document": harness.DOCUMENT})
+        self.send({"document": harness.DOCUMENT})
 
-    def tell(self, command: dict[str, Any]) -> None:
-        told = cast("IO[str]", self._process.stdin)
-        told.write(json.dumps(command) + "\n")
-        told.flush()
+    def send(self, command: dict[str, Any]) -> None:
+        requests = cast("IO[str]", self._process.stdin)
+        requests.write(json.dumps(command) + "\n")
+        requests.flush()
 
-    def hear(self) -> Any:
-        """Its answer. What a library prints beside it is passed over."""
+    def receive(self) -> Any:
+        """The next answer; other output of a library is skipped."""
         for line in cast("IO[str]", self._process.stdout):
             if line.startswith(("{", "[")):
                 return json.loads(line)
@@ -56,8 +56,8 @@ class Worker:
         raise Missing((self._errors.read().strip().splitlines() or ["it ended"])[-1][:120])
 
     def ask(self, **command: int) -> Any:
-        self.tell(command)
-        return self.hear()
+        self.send(command)
+        return self.receive()
 
     def stop(self) -> None:
         self._process.kill()
@@ -80,15 +80,15 @@ def start(stack: ExitStack, peer: Peer, url: str) -> Worker:
     """A process of the peer that has made its first calls."""
     worker = Worker(peer, interpreter(peer), url)
     stack.callback(worker.stop)
-    worker.hear()
+    worker.receive()
     return worker
 
 
 def both(first: Worker, second: Worker, calls: int) -> float:
     """Calls per second of two processes at once."""
     for worker in (first, second):
-        worker.tell({"crowd": calls})
-    slowest = max(float(first.hear()["seconds"]), float(second.hear()["seconds"]))
+        worker.send({"at_once": calls})
+    slowest = max(float(first.receive()["seconds"]), float(second.receive()["seconds"]))
     return 2 * calls / slowest
 
 
@@ -112,7 +112,7 @@ def measure(stack: ExitStack, rounds: int) -> None:
             one[name] += samples
             added[name].append(median(samples) - base)
             calls = SLOW if worker.peer.client == "httpx" else CROWD
-            took = worker.ask(crowd=calls)
+            took = worker.ask(at_once=calls)
             rate[name].append(calls / took["seconds"])
             cpu[name].append(took["cpu"] * 1000 / calls)
         twice.append(both(workers[-1], second, CROWD))

@@ -100,7 +100,7 @@ api_key_location = "none"
 
 @asynccontextmanager
 async def farebox_aio(url: str, document: str) -> AsyncIterator[Call]:
-    """As an async caller asks: from a loop of its own."""
+    """Calls by an async caller, from its own loop."""
     from benchmarks import harness
     from tasks.ask import Ask
     from tasks.context import Step, inside

@@ -41,7 +41,7 @@ PEERS = (
 
 
 class Missing(Exception):
-    """A peer that cannot be had here; the text says why."""
+    """A peer that is not available here; the message is the reason."""
 
 
 def interpreter(peer: Peer) -> str:
@@ -70,5 +70,5 @@ def _run(command: list[str]) -> None:
     except (OSError, subprocess.TimeoutExpired) as error:
         raise Missing(type(error).__name__) from None
     if done.returncode != 0:
-        told = [line for line in done.stderr.splitlines() if line.startswith("ERROR")]
-        raise Missing((told or done.stderr.splitlines() or ["it does not install"])[0][:120])
+        errors = [line for line in done.stderr.splitlines() if line.startswith("ERROR")]
+        raise Missing((errors or done.stderr.splitlines() or ["it does not install"])[0][:120])

@@ -1,7 +1,7 @@
 """``python -m benchmarks.peers.worker CLIENT URL``: one peer, which calls on command.
 
 It reads commands, one JSON object a line, and answers each with one: ``{"one": n}`` makes n calls one after the other
-and tells the milliseconds of each; ``{"crowd": n}`` makes n calls, 50 at once, and tells the seconds and the CPU
+and answers with the milliseconds of each; ``{"at_once": n}`` makes n calls, 50 at once, and answers with the seconds and the CPU
 seconds of the whole process.
 """
 
@@ -26,7 +26,7 @@ async def one_by_one(call: clients.Call, calls: int) -> list[float]:
     return taken
 
 
-async def crowd(call: clients.Call, calls: int) -> dict[str, float]:
+async def many_calls(call: clients.Call, calls: int) -> dict[str, float]:
     left = iter(range(calls))
 
     async def one_after_the_other() -> None:
@@ -46,11 +46,11 @@ async def main() -> None:
         await one_by_one(call, 20)
         print("{}", flush=True)
         while line := await asyncio.to_thread(sys.stdin.readline):
-            told = json.loads(line)
-            if "one" in told:
-                print(json.dumps(await one_by_one(call, told["one"])), flush=True)
+            command = json.loads(line)
+            if "one" in command:
+                print(json.dumps(await one_by_one(call, command["one"])), flush=True)
             else:
-                print(json.dumps(await crowd(call, told["crowd"])), flush=True)
+                print(json.dumps(await many_calls(call, command["at_once"])), flush=True)
 
 
 if __name__ == "__main__":

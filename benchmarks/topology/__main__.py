@@ -23,12 +23,12 @@ from benchmarks.topology import servers, story
 from benchmarks.topology.network import namespaces, places
 from benchmarks.topology.processes import Failed
 from benchmarks.topology.runs import Ran
-from benchmarks.topology.story import Told
+from benchmarks.topology.story import Findings
 
 ALONE = 3
 
 
-def play(options: argparse.Namespace) -> Told:
+def play(options: argparse.Namespace) -> Findings:
     """Set everything up, and let it happen."""
     here, hosts = places(options.inside, options.hosts)
     with ExitStack() as stack:
@@ -36,14 +36,14 @@ def play(options: argparse.Namespace) -> Told:
         centre = servers.start(stack, folder, here.address, api_servers=options.api_servers, latency=options.latency)
         stage = story.set_up(stack, folder, centre, [here, *hosts], limit=options.limit)
         story.alone(stage, ALONE)
-        story.crowd(stage, options.runs)
+        story.all_at_once(stage, options.runs)
         story.a_host_dies(stage)
         story.compare(stage)
-        return stage.told
+        return stage.findings
 
 
-def show(told: Told, options: argparse.Namespace) -> None:
-    load = told.load
+def show(findings: Findings, options: argparse.Namespace) -> None:
+    load = findings.load
     title = (
         f"{options.hosts} hosts, {options.limit} runs at once on each, {options.api_servers} API servers; "
         f"a run makes 4 calls of {options.latency:g} s"
@@ -51,12 +51,12 @@ def show(told: Told, options: argparse.Namespace) -> None:
     harness.table(
         title,
         ("", "runs", "runs/min", "due to running p50 / p95 s", "gate p50 / p95 s", "run p50 s"),
-        [_row("one after the other", told.alone), _row("all at once", told.crowd)],
+        [_row("one after the other", findings.alone), _row("all at once", findings.at_once)],
         ["Gate: from the process saying that it runs to the flow's first line: imports, runtime, quote, hold."],
     )
-    runs, total = len(told.crowd), sum(load.cpu.values())
-    dearest = sorted(load.cpu.items(), key=lambda item: -item[1])
-    rows = [(name, f"{cpu / runs:.2f}", f"{cpu / total:.0%}", f"{cpu / load.seconds:.2f}") for name, cpu in dearest]
+    runs, total = len(findings.at_once), sum(load.cpu.values())
+    costliest = sorted(load.cpu.items(), key=lambda item: -item[1])
+    rows = [(name, f"{cpu / runs:.2f}", f"{cpu / total:.0%}", f"{cpu / load.seconds:.2f}") for name, cpu in costliest]
     work = ", ".join(f"{name} {count / runs:.0f}" for name, count in load.transactions.items())
     harness.table(
         f"all at once: where the CPU went, {load.seconds:.0f} s",
@@ -64,11 +64,11 @@ def show(told: Told, options: argparse.Namespace) -> None:
         rows,
         [
             f"Transactions per run in the database of: {work} (with the polling of services, workers and this benchmark).",
-            f"First bottleneck: {dearest[0][0]}; of {os.cpu_count()} cores {total / load.seconds:.1f} were busy with it all.",
+            f"First bottleneck: {costliest[0][0]}; of {os.cpu_count()} cores {total / load.seconds:.1f} were busy with it all.",
         ],
     )
     print()
-    for what, holds, said in told.checks:
+    for what, holds, said in findings.checks:
         print(f"{'✓' if holds else '✗'} {what}: {said}")
 
 
@@ -106,12 +106,12 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))  # what was started ends with us
     started = time.monotonic()
     try:
-        told = play(options)
+        findings = play(options)
     except Failed as error:
         print(f"failed after {time.monotonic() - started:.0f} s: {error}")
         return 1
-    show(told, options)
-    return 0 if all(holds for _, holds, _ in told.checks) else 1
+    show(findings, options)
+    return 0 if all(holds for _, holds, _ in findings.checks) else 1
 
 
 if __name__ == "__main__":

@@ -48,7 +48,7 @@ class Host:
         return self.folder / "farebox"
 
     def farebox(self, *arguments: str) -> str:
-        """The command as somebody types it there; what it says.
+        """Run a command on the host; returns its output.
 
         Raises:
             Failed: it did not succeed.
@@ -78,7 +78,7 @@ class Host:
         return part
 
     def work(self, stack: ExitStack, limit: int) -> Part:
-        """Start its worker; runs begin in it once Prefect knows it."""
+        """Start the host's worker; runs begin once Prefect knows it."""
         named = ("--pool", POOL, "--name", self.name, "--limit", str(limit))
         self.worker = self.start(stack, "worker", *python("prefect", "worker", "start", *named))
         return self.worker

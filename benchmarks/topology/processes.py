@@ -21,11 +21,11 @@ PATIENCE = 120.0
 
 
 class Failed(Exception):
-    """A part did not do what it is for; the text says which, and the last it said."""
+    """A part of the set-up failed; the message names it and has its last output."""
 
 
 class Part:
-    """A process and all that it starts. What it says is in its log."""
+    """A process with all its children; its output is in its log."""
 
     def __init__(
         self,
@@ -117,7 +117,7 @@ def free_port(address: str) -> int:
 
 
 def until(what: str, look: Callable[[], T], seconds: float = PATIENCE, *parts: Part) -> T:
-    """What ``look`` finds, as soon as it finds something; fails at once where one of the parts has ended."""
+    """The result of ``look`` as soon as there is one; fails at once if a part has ended."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if found := look():

@@ -49,7 +49,7 @@ def trigger(centre: Centre, deployment: str, **parameters: Any) -> str:
 
 
 def look(centre: Centre, ids: list[str], hosts: list[Host]) -> list[Ran]:
-    """How these runs stand now, in the order they were triggered."""
+    """The current states of these runs, in the order they were triggered."""
     known: dict[str, dict[str, Any]] = {}
     for at in range(0, len(ids), 200):
         wanted = {"flow_runs": {"id": {"any_": ids[at : at + 200]}}, "limit": 200}
@@ -68,18 +68,18 @@ def all_ended(centre: Centre, ids: list[str], hosts: list[Host], seconds: float)
     return until("end of every run", done, seconds)
 
 
-def _ran(told: dict[str, Any], host: str, began: float | None) -> Ran:
-    ended = told["state_type"] in ENDED
+def _ran(state: dict[str, Any], host: str, began: float | None) -> Ran:
+    ended = state["state_type"] in ENDED
     return Ran(
-        run_id=told["id"],
-        state=told["state_name"],
+        run_id=state["id"],
+        state=state["state_name"],
         host=host,
-        due=_seconds(told["expected_start_time"]) or 0.0,
-        started=_seconds(told["start_time"]),
-        ended=(_seconds(told["end_time"]) or _seconds(told["state"]["timestamp"])) if ended else None,
+        due=_seconds(state["expected_start_time"]) or 0.0,
+        started=_seconds(state["start_time"]),
+        ended=(_seconds(state["end_time"]) or _seconds(state["state"]["timestamp"])) if ended else None,
         began=began,
     )
 
 
-def _seconds(told: str | None) -> float | None:
-    return datetime.fromisoformat(told).timestamp() if told else None
+def _seconds(text: str | None) -> float | None:
+    return datetime.fromisoformat(text).timestamp() if text else None

@@ -23,7 +23,7 @@ _INSTALL_SECONDS = 300
 
 
 class Missing(Exception):
-    """Something that the benchmark needs is not on this machine; the text says what, and how to get it."""
+    """A program that the benchmark needs is not on this machine; the message says how to get it."""
 
 
 @dataclass
@@ -116,8 +116,8 @@ def postgres() -> Path:
     for folder in places:
         config = folder / "pg_config"
         if config.exists() and (folder / "initdb").exists():
-            told = subprocess.run([str(config), "--sharedir"], capture_output=True, text=True, check=False).stdout
-            if (Path(told.strip()) / "extension" / "pg_trgm.control").exists():
+            printed = subprocess.run([str(config), "--sharedir"], capture_output=True, text=True, check=False).stdout
+            if (Path(printed.strip()) / "extension" / "pg_trgm.control").exists():
                 return folder
     raise Missing("no Postgres with pg_trgm is installed: `apt-get install postgresql` (with contrib, where apart)")
 
@@ -142,7 +142,7 @@ def database(stack: ExitStack, address: str, name: str) -> Database:
 
 
 def prefect_settings(database_url: str, address: str, redis_port: int) -> dict[str, str]:
-    """What docs/topology.md tells to set on every machine with an API server or the services."""
+    """The settings that docs/topology.md prescribes for every machine with an API server or the services."""
     return {
         "PREFECT_SERVER_DATABASE_CONNECTION_URL": database_url,
         "PREFECT_SERVER_DATABASE_MIGRATE_ON_START": "false",

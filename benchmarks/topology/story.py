@@ -1,4 +1,4 @@
-"""What happens: runs one by one, a crowd of them, a host that dies; then the books are compared."""
+"""What happens: runs one by one, many at once, a host that dies; then the books are compared."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from tests.support.aftermath import examine
 from tests.support.books import assert_replica_equals_ledger
 
 TARGET = "haiku"
-"""The first of the light route: it fails in the middle of the crowd."""
+"""The first of the light route: it fails in the middle of the runs."""
 AMPLE, TIGHT = "acme", "tight"
 """Two organisations; the budget of the second covers only some of its runs."""
 _SEEN_US = 1_000_000
@@ -47,28 +47,28 @@ class Load:
 
 
 @dataclass
-class Told:
+class Findings:
     """Everything that came of it."""
 
     alone: list[Ran] = field(default_factory=list)
-    crowd: list[Ran] = field(default_factory=list)
+    at_once: list[Ran] = field(default_factory=list)
     after: list[Ran] = field(default_factory=list)
     load: Load = field(default_factory=lambda: Load(0.0, {}, {}))
     checks: list[tuple[str, bool, str]] = field(default_factory=list)
 
-    def check(self, what: str, holds: object, told: str) -> None:
-        self.checks.append((what, bool(holds), told))
+    def check(self, what: str, holds: object, findings: str) -> None:
+        self.checks.append((what, bool(holds), findings))
 
 
 @dataclass
 class Stage:
-    """All that stands: the servers, the hosts with their workers, the one that keeps the replica."""
+    """The running set-up: the servers, the hosts with their workers, and the host with the replica."""
 
     centre: Centre
     hosts: list[Host]
     reports: Host
     store: Store
-    told: Told = field(default_factory=Told)
+    findings: Findings = field(default_factory=Findings)
 
 
 def set_up(stack: ExitStack, folder: Path, centre: Centre, places: list[Place], *, limit: int) -> Stage:
@@ -92,43 +92,43 @@ def alone(stage: Stage, count: int) -> None:
     """Runs one after the other: what one costs when nothing else waits."""
     for _ in range(count):
         [ran] = all_ended(stage.centre, [trigger(stage.centre, DEPLOYMENT, org=AMPLE)], stage.hosts, _LONG)
-        stage.told.alone.append(ran)
+        stage.findings.alone.append(ran)
 
 
-def crowd(stage: Stage, count: int) -> None:
+def all_at_once(stage: Stage, count: int) -> None:
     """Many at once for two organisations, one of them nearly out of money; meanwhile the first target fails."""
-    centre, told = stage.centre, stage.told
-    limit = _room_for(stage, max(2, count // 6))
+    centre, findings = stage.centre, stage.findings
+    limit = _limit_for(stage, max(2, count // 6))
     started, before = time.monotonic(), _burnt(stage)
     worked = {database.name: database.transactions() for database in (centre.prefect, centre.ledger)}
     with _watching(stage) as over:
         ids = [trigger(centre, DEPLOYMENT, org=(AMPLE, TIGHT)[number % 2]) for number in range(count)]
-        until("third of the crowd", lambda: _ended(stage, ids) >= count // 3, _LONG)
+        until("third of the runs", lambda: _ended(stage, ids) >= count // 3, _LONG)
         _faults(centre, [{"kind": "503", "target": TARGET}])
-        told.crowd = all_ended(centre, ids, stage.hosts, _LONG)
-    told.load = Load(
+        findings.at_once = all_ended(centre, ids, stage.hosts, _LONG)
+    findings.load = Load(
         time.monotonic() - started,
         {name: burnt - before[name] for name, burnt in _burnt(stage).items()},
         {db.name: db.transactions() - worked[db.name] for db in (centre.prefect, centre.ledger)},
     )
     _faults(centre, [])
-    tight = [ran for number, ran in enumerate(told.crowd) if number % 2]
+    tight = [ran for number, ran in enumerate(findings.at_once) if number % 2]
     done, refused = _named(tight, "Completed"), _named(tight, "OverBudget")
     names = f"{len({ran.host for ran in done})} hosts"
     said = f"{len(done)} ran on {names}, {len(refused)} refused; limit {format_money(limit)}, over it {len(over)} ×"
-    told.check("budget that hosts share was never overspent", not over and done and refused, said)
-    states = {ran.state for ran in told.crowd}
-    told.check("every run ended", states <= {"Completed", "OverBudget"}, ", ".join(sorted(states)))
+    findings.check("budget that hosts share was never overspent", not over and done and refused, said)
+    states = {ran.state for ran in findings.at_once}
+    findings.check("every run ended", states <= {"Completed", "OverBudget"}, ", ".join(sorted(states)))
     _circuit(stage)
 
 
 def a_host_dies(stage: Stage) -> None:
     """One is killed with all its processes in the middle of a run; the look-ahead of another tells Prefect."""
-    centre, told, victim = stage.centre, stage.told, stage.hosts[-1]
-    before = set(victim.began())
+    centre, findings, killed_host = stage.centre, stage.findings, stage.hosts[-1]
+    before = set(killed_host.began())
     ids = [trigger(centre, DEPLOYMENT, org=AMPLE, notes=12) for _ in range(2 * len(stage.hosts))]
-    [lost, *_] = until("attempt on the wire there", lambda: _sending(stage, set(victim.began()) - before), _LONG)
-    victim.die()
+    [lost, *_] = until("attempt on the wire there", lambda: _sending(stage, set(killed_host.began()) - before), _LONG)
+    killed_host.die()
     killed = time.monotonic()
     while left := [run for run in look(centre, ids, stage.hosts) if run.ended is None]:
         since = time.monotonic() - killed
@@ -138,12 +138,12 @@ def a_host_dies(stage: Stage) -> None:
             raise Failed("runs of the host that was killed never ended")
         time.sleep(LEASE_SECONDS)
         all_ended(centre, [trigger(centre, LOOK_AHEAD)], stage.hosts, _LONG)
-    told.after = look(centre, ids, stage.hosts)
-    [dead] = [run for run in told.after if run.run_id == lost]
+    findings.after = look(centre, ids, stage.hosts)
+    [dead] = [run for run in findings.after if run.run_id == lost]
     outcomes = {row["run_id"]: row["outcome"] for row in _rows(stage, schema.settlements)}
-    unstarted = {run.run_id for run in told.after if run.never_started}
-    ended = ", ".join(f"{count} {state}" for state, count in Counter(run.state for run in told.after).items())
-    told.check(
+    unstarted = {run.run_id for run in findings.after if run.never_started}
+    ended = ", ".join(f"{count} {state}" for state, count in Counter(run.state for run in findings.after).items())
+    findings.check(
         "a host killed: its run is settled, the others do the rest",
         outcomes[lost] == "lost" and dead.state == "Crashed" and not unstarted & set(outcomes),
         f"{ended}, {time.monotonic() - killed:.0f} s later",
@@ -152,14 +152,14 @@ def a_host_dies(stage: Stage) -> None:
 
 def compare(stage: Stage) -> None:
     """Ledger, billing journal, the syncer's replica and one that is rebuilt."""
-    told, settings = stage.told, load_settings(stage.reports.project)
+    findings, settings = stage.findings, load_settings(stage.reports.project)
     settings = settings.model_copy(update={"home": stage.reports.home, "ledger_url": stage.centre.ledger.url("")})
     runtime = Runtime(settings, stage.reports.project)
     try:
         runtime.ledger.reap()
         time.sleep(3)  # the syncer looks every second
-        _try(told, "replica of the one syncer equals the ledger", lambda: assert_replica_equals_ledger(runtime))
-        _try(told, "ledger equals the billing journal; replica equals one rebuilt", lambda: _books(stage, runtime))
+        _try(findings, "replica of the one syncer equals the ledger", lambda: assert_replica_equals_ledger(runtime))
+        _try(findings, "ledger equals the billing journal; replica equals one rebuilt", lambda: _books(stage, runtime))
     finally:
         runtime.close()
 
@@ -172,18 +172,18 @@ def _books(stage: Stage, runtime: Runtime) -> str:
     )
 
 
-def _try(told: Told, what: str, compared: Callable[[], str | None]) -> None:
+def _try(findings: Findings, what: str, compared: Callable[[], str | None]) -> None:
     try:
-        told.check(what, True, compared() or "row by row")
+        findings.check(what, True, compared() or "row by row")
     except AssertionError as error:
-        told.check(what, False, str(error)[:300])
+        findings.check(what, False, str(error)[:300])
 
 
 def _circuit(stage: Stage) -> None:
     """Nobody goes to a target a second after somebody else found it down."""
     events = [row for row in _rows(stage, schema.circuit_events) if row["target"] == TARGET]
     if not events:
-        stage.told.check("circuit is shared by hosts", False, "it never opened")
+        stage.findings.check("circuit is shared by hosts", False, "it never opened")
         return
     opened = min(int(row["happened_at"]) for row in events)
     of = {run_id: host.name for host in stage.hosts for run_id in host.began()}
@@ -192,7 +192,7 @@ def _circuit(stage: Stage) -> None:
     names = sorted({of[row["run_id"]] for row in since if row["run_id"] in of})
     tried = sum(row["target"] == TARGET and row["outcome"] != "ok" for row in _rows(stage, schema.attempts))
     said = f"{tried} attempts met it, {len(late)} of them later than a second; {len(since)} on {len(names)} hosts since"
-    stage.told.check("circuit is shared by hosts", not late and len(names) > 1, said)
+    stage.findings.check("circuit is shared by hosts", not late and len(names) > 1, said)
 
 
 @contextmanager
@@ -232,7 +232,7 @@ def _burnt(stage: Stage) -> dict[str, float]:
     }
 
 
-def _room_for(stage: Stage, runs: int) -> int:
+def _limit_for(stage: Stage, runs: int) -> int:
     """Give the second organisation a budget for so many runs more, on the cheapest route; the limit.
 
     What such a run holds and spends is learned from one that nothing else fits.
