@@ -72,12 +72,12 @@ def sample_quote(name: str, given: dict[str, str], items: int, *, whose: RunOwne
 
 def lines(found: SampleQuote) -> list[str]:
     """The quote from the sample, as lines for people."""
-    texts = [
+    told = [
         f"The whole run, from the sample: p50 {_shown(found.p50)}, p95 {_shown(found.p95)}, from {found.turns} turns.",
     ]
     if found.unseen:
-        texts.append(f"Not in the sample, and left out: {', '.join(found.unseen)}.")
-    return texts
+        told.append(f"Not in the sample, and left out: {', '.join(found.unseen)}.")
+    return told
 
 
 def size_parameter(flow: Flow[..., Any]) -> str:

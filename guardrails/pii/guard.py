@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import repeat
-from typing import Any, ClassVar, Literal, get_args
+from typing import Any, ClassVar, Literal
 
 from guardrails.base import Direction, GuardInput, Reason, Span, Verdict, allow, redact
 from guardrails.labels import beside, label_words
@@ -25,23 +25,26 @@ from guardrails.pii.text import PlainText
 from guardrails.pii.values import Known, KnownValues, find_known, known_trees
 from guardrails.pii.vault import LITERAL, Vault, lookalikes
 
-PatternKind = Literal[
-    "address",
-    "birthdate",
-    "card",
-    "email",
-    "iban",
-    "ip",
-    "mac",
-    "nationalid",
-    "nhs",
-    "passport",
-    "phone",
-    "plate",
-    "ssn",
-    "url",
-]
-_ALL_KINDS = frozenset({*get_args(PatternKind), "known", NAME})
+KINDS = (
+    *(
+        "address",
+        "birthdate",
+        "card",
+        "email",
+        "iban",
+        "ip",
+        "known",
+        "mac",
+        "nationalid",
+        "nhs",
+        "passport",
+        "phone",
+        "plate",
+    ),
+    *("ssn", "url"),
+)
+
+_ALL_KINDS = frozenset({*KINDS, NAME})
 _FINDERS = (emails, urls, ibans, cards, national_ids, addresses, macs, births, postal_addresses, plates, phones)
 """Of two finds of the same length the one whose finder comes first names the kind."""
 
@@ -195,6 +198,24 @@ def _replaced(text: str, found: Iterable[Entity], vault: Vault) -> str:
         parts += (text[done : entity.start], vault.token(entity.kind, text[entity.start : entity.end]))
         done = entity.end
     return "".join((*parts, text[done:]))
+
+
+PatternKind = Literal[
+    "address",
+    "birthdate",
+    "card",
+    "email",
+    "iban",
+    "ip",
+    "mac",
+    "nationalid",
+    "nhs",
+    "passport",
+    "phone",
+    "plate",
+    "ssn",
+    "url",
+]
 
 
 @dataclass(frozen=True, slots=True)

@@ -140,9 +140,7 @@ def raise_budgets(
 
 
 def close(connection: Connection, run_id: str) -> int | None:
-    """Delete the open request about a run, so that only one decision counts; returns when it was asked, ``None`` if it
-    was not open.
-    """
+    """Take the question about a run away, so that only one may decide it: when it was asked, if it was open."""
     return connection.execute(
         sa.delete(schema.questions).where(_Q.run_id == run_id).returning(_Q.asked_at)
     ).scalar_one_or_none()

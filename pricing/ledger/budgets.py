@@ -280,7 +280,7 @@ def states(connection: Connection, budget_ids: Iterable[str]) -> list[BudgetStat
 
 
 def reached_soft_limit(connection: Connection, budget_ids: Iterable[str], now: int) -> list[BudgetState]:
-    """The budgets that have just reached their soft threshold: each once per window, for all callers together."""
+    """Those of the budgets that have just come to their soft threshold: each once per window, for all callers."""
     asked = {"ids": sorted(budget_ids), "now": now}
     reached = list(connection.execute(_REACHED_SOFT_LIMIT, asked).scalars())
     return _states(connection, _B.budget_id.in_(reached)) if reached else []
@@ -299,7 +299,7 @@ def past_windows(connection: Connection, scope: str, key: str, limit: int) -> li
 
 
 def open_at(connection: Connection, now: int) -> list[BudgetState]:
-    """The budgets of all windows that have not ended, except those of single runs."""
+    """The budgets of every window that has not ended; those of single runs left out."""
     return _states(connection, sa.and_(_B.span != RUN, _B.ends_at > now))
 
 
