@@ -52,7 +52,16 @@ from pricing.ledger import (
     shortfalls,
     taken_over,
 )
-from pricing.quotes import ModelAt, OperationTargets, Quote, ResolvedPlan, ResolvedStep, learned_quote, make_quote
+from pricing.quotes import (
+    ModelAt,
+    OperationTargets,
+    Quote,
+    ResolvedPlan,
+    ResolvedStep,
+    learned_quote,
+    make_quote,
+    worst_cost,
+)
 from pricing.rates import STANDARD
 from tasks import Step, current_run
 from tasks.providers import answer_limit, thinking_room
@@ -201,17 +210,15 @@ class _Quoting:
             for operation, route in routes.items()
         }
 
-        def at(moment: datetime | None) -> Quote:
-            return make_quote(
-                self.plan, targets, runtime.rates, past.whole, paid=past.paid, since=past.since, at=moment
-            )
-
+        rates = runtime.rates
+        quote = make_quote(self.plan, targets, rates, past.whole, paid=past.paid, since=past.since, at=self.at)
         begin = self.at or datetime.now(UTC)
         models = {(one.target.provider, one.target.model) for route in routes.values() for one in route}
-        later = runtime.rates.hour_changes(models, begin, begin + _LASTS)
-        ceilings = [at(moment).ceiling for moment in later]
-        first = at(self.at)
-        return replace(first, ceiling=max([first.ceiling, *ceilings])) if ceilings else first
+        ceilings = [
+            worst_cost(self.plan, targets, rates, moment)
+            for moment in rates.hour_changes(models, begin, begin + _LASTS)
+        ]
+        return replace(quote, ceiling=max([quote.ceiling, *ceilings])) if ceilings else quote
 
 
 def _targets_of(route: Route, step: Step) -> OperationTargets:

@@ -71,9 +71,5 @@ class PreparedStatement:
         compiled = self._statement.compile(dialect=positional, column_keys=self._columns)
         names = compiled.positiontup or []
         fixed = {name: compiled.binds[name].value for name in names if not compiled.binds[name].required}
-        if fixed:
-            return str(compiled), lambda values: tuple((fixed | values)[name] for name in names)
-        if len(names) == 1:
-            [name] = names
-            return str(compiled), lambda values: (values[name],)
-        return str(compiled), itemgetter(*names)
+        pick: Callable[[Values], Any] = itemgetter(*names) if len(names) > 1 else lambda of: tuple(of[n] for n in names)
+        return str(compiled), (lambda values: pick(fixed | values)) if fixed else pick

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from pricing.db import ledger_file, schema
 from pricing.db.database import Store
+from pricing.db.prepared import PreparedStatement
 from pricing.ledger.ledger import HISTORY, PastRun, RunUsage
 from pricing.money import Nano
 from pricing.usage import Usage
@@ -21,6 +22,18 @@ _BEFORE: Final = -(2**62)
 _CHUNK: Final = 500
 IMPORTED: Final = "imported:"
 """How ids of imported runs begin."""
+_PAST = PreparedStatement(
+    sa.select(_R.seq, _R.run_id, _R.cost_nano, _R.runs, _R.point_nano, _R.plan, _R.rate_version, _R.ended_at)
+    .where(
+        _R.automation == sa.bindparam("automation"),
+        _R.quality == sa.bindparam("quality"),
+        _R.seq > sa.bindparam("after"),
+        _R.outcome == "completed",
+        _R.point_nano > 0,
+    )
+    .order_by(_R.ended_at.desc(), _R.seq.desc())
+    .limit(HISTORY)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,15 +140,9 @@ class ImportedRuns:
 
     def history(self, automation: str, quality: str, *, after: int = 0) -> list[PastRun]:
         """The newest ``HISTORY`` completed ones, oldest first, as quotes lean on them; only those after a number."""
-        query = (
-            sa.select(_R.seq, _R.run_id, _R.cost_nano, _R.runs, _R.point_nano, _R.plan, _R.rate_version, _R.ended_at)
-            .where(_R.automation == automation, _R.quality == quality, _R.outcome == "completed", _R.point_nano > 0)
-            .where(_R.seq > after - (_BEFORE if after else 0))
-            .order_by(_R.ended_at.desc(), _R.seq.desc())
-            .limit(HISTORY)
-        )
+        asked = {"automation": automation, "quality": quality, "after": after - _BEFORE if after else 0}
         with self._store.read() as connection:
-            rows = connection.execute(query).fetchall()
+            rows = _PAST.run(connection, asked).fetchall()
         try:
             return [
                 PastRun(

@@ -318,9 +318,7 @@ class _Mature:
     def __call__(self, point: float, calls: int, level: float) -> float:
         near, size = self._scaled[-WINDOW:], self._sizes.of(point, calls, farthest=2.5)
         if self._sizes.vary and len(near) > NEIGHBOURS:
-            by_distance = sorted(
-                zip(self._past_sizes[-WINDOW:], near, strict=True), key=lambda run: abs(run[0] - size)
-            )
+            by_distance = sorted(zip(self._past_sizes[-WINDOW:], near, strict=True), key=lambda run: abs(run[0] - size))
             near = [residual for _, residual in by_distance[:NEIGHBOURS]]
         quantile = sorted(near)[_place(_adapted(self._scaled, level), len(near))]
         return self._location + self._slope * size + exp(self._growth * size) * quantile
@@ -340,7 +338,9 @@ def _followed(values: Sequence[float]) -> tuple[float, list[float]]:
         if runs < _LOCATION_RUNS:
             runs += 1
         location += residual / runs
-        variance += (min(residual**2, 9 * variance) - variance) / (now + 1 if now < _DEVIATION_RUNS else _DEVIATION_RUNS)
+        variance += (min(residual**2, 9 * variance) - variance) / (
+            now + 1 if now < _DEVIATION_RUNS else _DEVIATION_RUNS
+        )
         together += 1
         if together >= _JUMP_RUNS and abs(sum(residuals[-_JUMP_RUNS:])) > _JUMP_SIGMA * sqrt(_JUMP_RUNS * variance):
             location, runs, together = fmean(values[now - _JUMP_RUNS + 1 : now + 1]), float(_JUMP_RUNS), 0
@@ -373,4 +373,4 @@ def _adapted(residuals: Sequence[float], level: float) -> float:
 def _place(level: float, runs: int) -> int:
     """Of the order statistic, in so many runs from the lowest up."""
     rank = ceil(level * (runs + 1))
-    return (rank if rank < runs else runs) - 1
+    return min(runs, rank) - 1
