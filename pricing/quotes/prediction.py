@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections.abc import Sequence
+from functools import cache, partial
 from math import ceil, exp, isfinite, lgamma, log, log1p, pi, sqrt
 from statistics import NormalDist, fmean, pstdev
 from sys import float_info
@@ -314,13 +315,14 @@ class _Mature:
             self._growth = _growth(self._past_sizes, self._scaled, least=0.001)
             factors = [exp(-self._growth * x) for x in self._past_sizes]
             self._scaled = [residual * factor for residual, factor in zip(self._scaled, factors, strict=True)]
+        self._adapted = cache(partial(_adapted, self._scaled))
 
     def __call__(self, point: float, calls: int, level: float) -> float:
         near, size = self._scaled[-WINDOW:], self._sizes.of(point, calls, farthest=2.5)
         if self._sizes.vary and len(near) > NEIGHBOURS:
             by_distance = sorted(zip(self._past_sizes[-WINDOW:], near, strict=True), key=lambda run: abs(run[0] - size))
             near = [residual for _, residual in by_distance[:NEIGHBOURS]]
-        quantile = sorted(near)[_place(_adapted(self._scaled, level), len(near))]
+        quantile = _order_statistic(sorted(near), self._adapted(level))
         return self._location + self._slope * size + exp(self._growth * size) * quantile
 
 
@@ -354,15 +356,15 @@ def _adapted(residuals: Sequence[float], level: float) -> float:
     start = max(CONFORMAL_FROM - _WARM_UP, len(residuals) - WINDOW)
     oldest = max(0, start - WINDOW)
     window = sorted(residuals[oldest:start])
-    size, adapted = len(window), level
+    runs, adapted = len(window), level
     for now in range(start, len(residuals)):
-        residual = residuals[now]
-        if residual > window[_place(adapted, size)]:
+        residual, rank = residuals[now], ceil(adapted * (runs + 1))  # as of _order_statistic, without the call
+        if residual > window[rank - 1 if rank < runs else -1]:
             adapted = min(highest, adapted + missed)
         else:
             adapted = max(lowest, adapted + kept)
-        if size < WINDOW:
-            size += 1
+        if runs < WINDOW:
+            runs += 1
         else:
             del window[bisect_left(window, residuals[oldest])]
             oldest += 1
@@ -370,7 +372,7 @@ def _adapted(residuals: Sequence[float], level: float) -> float:
     return adapted
 
 
-def _place(level: float, runs: int) -> int:
-    """Of the order statistic, in so many runs from the lowest up."""
-    rank = ceil(level * (runs + 1))
-    return min(runs, rank) - 1
+def _order_statistic(ascending: Sequence[float], level: float) -> float:
+    n = len(ascending)
+    rank = ceil(level * (n + 1))
+    return ascending[min(max(rank, 1), n) - 1]
