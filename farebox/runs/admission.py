@@ -53,6 +53,7 @@ from pricing.ledger import (
     taken_over,
 )
 from pricing.quotes import (
+    CachedPrompts,
     ModelAt,
     OperationTargets,
     Quote,
@@ -65,7 +66,7 @@ from pricing.quotes import (
 from pricing.rates import STANDARD
 from tasks import Step, current_run
 from tasks.providers import answer_limit, thinking_room
-from tasks.routing import Candidate, Quality, Route, describe, economic_reason
+from tasks.routing import Candidate, Quality, Route, Target, describe, economic_reason
 
 _logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -142,35 +143,13 @@ def price_run(
         PlanError: its plan does not fit the parameters.
     """
     quality = cast("Quality", parameters.get("quality", "fast"))
+    pinned = automation.plan.plan.begins(parameters)
     count = token_counter(runtime, automation.name, automation.plan.steps, quality, economic)
     declared = automation.plan.plan.resolve(parameters, count).reading(more_input)
     plan, steps = with_guard_calls(runtime.guards, automation.name, declared, automation.plan.steps)
-    plan = plan.without(answered)
-    routes = planned_routes(runtime, automation.name, plan, steps, quality=quality, economic=economic)
-    routes = {operation: with_thoughts(route, steps[operation]) for operation, route in routes.items()}
-    pinned = automation.plan.plan.begins(parameters)
-    routes |= {operation: spread(routes[operation], calls) for operation, calls in pinned.items()}
-    waits = automation.durable and runtime.settings.journal.keeps_any(automation.name)
-    at_once, routes = (
-        routes,
-        with_service_tiers(runtime, routes, plan.steps, steps, due_at=due_at, durable=waits, at=at),
-    )
-    begins = [one for route in routes.values() for one in (route[0], *_begins(route))]
-    stand_in = any(one.target.stand_in for one in begins)
-    if automation.plan.guess is not None:  # its targets are not known
-        stand_in = any(target.stand_in for target in runtime.router.targets)
-    quoting = _Quoting(runtime, automation, plan, steps, quality, stand_in, at)
-    quote = quoting.quote(routes, due=due_at is not None)
-    buffer = runtime.settings.holds.buffer_percent
-    hold, expected = quote.hold(buffer), expected_time(runtime, plan, routes)
-    if expected is not None:  # it must still be affordable where all of it is asked live after all
-        hold = max(hold, quoting.quote(at_once, due=False).hold(buffer))
-    reasons = (
-        live_reasons(runtime, at_once, plan, steps, due_at=due_at, durable=waits, at=at)
-        if due_at is not None and expected is None
-        else ()
-    )
-    return Priced(quote, plan, routes, quality, hold, stand_in, economic, due_at, expected, reasons)
+    quoting = _Quoting(runtime, automation, plan.without(answered), steps, quality, at)
+    with runtime.ledger.store.read():  # all that the ledger knows about it is read in one go
+        return quoting.priced(pinned, economic, due_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,10 +161,33 @@ class _Quoting:
     plan: ResolvedPlan
     steps: Mapping[str, Step]
     quality: Quality
-    stand_in: bool
     at: datetime | None
 
-    def quote(self, routes: Mapping[str, Route], *, due: bool) -> Quote:
+    def priced(self, pinned: Mapping[str, Mapping[str, int]], economic: str | None, due_at: int | None) -> Priced:
+        """The quote on the routes that turns take; ``pinned`` says of an operation how many begin at which target."""
+        runtime, automation, plan, steps = self.runtime, self.automation, self.plan, self.steps
+        routes = planned_routes(runtime, automation.name, plan, steps, quality=self.quality, economic=economic)
+        at_once = {operation: with_thoughts(route, steps[operation]) for operation, route in routes.items()}
+        at_once |= {operation: spread(at_once[operation], calls) for operation, calls in pinned.items()}
+        waits = automation.durable and runtime.settings.journal.keeps_any(automation.name)
+        routes = with_service_tiers(runtime, at_once, plan.steps, steps, due_at=due_at, durable=waits, at=self.at)
+        begins = [one for route in routes.values() for one in (route[0], *_begins(route))]
+        stand_in = any(one.target.stand_in for one in begins)
+        if automation.plan.guess is not None:  # its targets are not known
+            stand_in = any(target.stand_in for target in runtime.router.targets)
+        quote = self.quote(routes, stand_in=stand_in, due=due_at is not None)
+        buffer = runtime.settings.holds.buffer_percent
+        hold, expected = quote.hold(buffer), expected_time(runtime, plan, routes)
+        if expected is not None:  # it must still be affordable where all of it is asked live after all
+            hold = max(hold, self.quote(at_once, stand_in=stand_in, due=False).hold(buffer))
+        reasons = (
+            live_reasons(runtime, at_once, plan, steps, due_at=due_at, durable=waits, at=self.at)
+            if due_at is not None and expected is None
+            else ()
+        )
+        return Priced(quote, plan, routes, self.quality, hold, stand_in, economic, due_at, expected, reasons)
+
+    def quote(self, routes: Mapping[str, Route], *, stand_in: bool, due: bool) -> Quote:
         """The quote on these routes, of a run that is ``due`` some time or of one at once."""
         runtime, guess = self.runtime, self.automation.plan.guess
         percents = {
@@ -193,11 +195,11 @@ class _Quoting:
             for operation, route in routes.items()
             if (found := _begins(route))
         }
-        cached = cached_prompts(runtime, self.automation.name, self.quality, stand_in=self.stand_in)
+        cached = cached_prompts(runtime, self.automation.name, self.quality, stand_in=stand_in)
         past = runtime.history.costs(
             self.automation.name,
             self.quality,
-            stand_in=self.stand_in,
+            stand_in=stand_in,
             mixes=percents,
             due=due,
             alone=guess is not None,
@@ -206,7 +208,7 @@ class _Quoting:
         if guess is not None:
             return learned_quote(guess, runtime.rates, past.whole, paid=past.paid, since=past.since)
         targets = {
-            operation: replace(_targets_of(route, self.steps[operation]), cached=cached.get(operation, {}))
+            operation: _targets_of(route, self.steps[operation], cached.get(operation, {}))
             for operation, route in routes.items()
         }
 
@@ -221,19 +223,25 @@ class _Quoting:
         return replace(quote, ceiling=max([quote.ceiling, *ceilings])) if ceilings else quote
 
 
-def _targets_of(route: Route, step: Step) -> OperationTargets:
+def _targets_of(route: Route, step: Step, cached: CachedPrompts) -> OperationTargets:
     """Where the turns of a step may go."""
-    begins = _begins(route)
+    models = [_model_at(one) for one in route]
+    standard = [(one.target.provider, one.target.model) for one in route]  # which each falls back to
+    rooms: dict[ModelAt, int] = {}
+    for one, *served in zip(route, models, standard, strict=True):
+        room = _room(one.target, step)
+        rooms |= {where: max(room, rooms.get(where, 0)) for where in served}
     return OperationTargets(
-        primary=_model_at(route[:1])[0],
-        begins=tuple(zip(_model_at(begins), [one.percent or 0 for one in begins], strict=True)),
-        all=(*_model_at(route), *_at_standard(route)),
+        primary=models[0],
+        begins=tuple((where, one.percent) for where, one in zip(models, route, strict=True) if one.percent is not None),
+        all=(*models, *standard),
         max_output=step.max_tokens,
         max_input=max(candidate.target.window for candidate in route),
         max_attempts=BILLED_PER_TURN,
-        rooms=_rooms(route, step),
-        thoughts={where: one.thinking for where, one in zip(_model_at(route), route, strict=True)},
-        live={where: one.live_percent for where, one in zip(_model_at(route), route, strict=True) if one.live_percent},
+        rooms=rooms,
+        thoughts={where: one.thinking for where, one in zip(models, route, strict=True)},
+        live={where: one.live_percent for where, one in zip(models, route, strict=True) if one.live_percent},
+        cached=cached,
     )
 
 
@@ -242,30 +250,16 @@ def _begins(route: Route) -> list[Candidate]:
     return [one for one in route if one.percent is not None]
 
 
-def _rooms(route: Sequence[Candidate], step: Step) -> dict[ModelAt, int]:
-    """By model of a route, the most tokens of thinking on top of an answer. A step of several turns may have tools."""
-    found: dict[ModelAt, int] = {}
-    for candidate, where in [*zip(route, _model_at(route), strict=True), *zip(route, _at_standard(route), strict=True)]:
-        target = candidate.target
-        room = thinking_room(target, step.reasoning, tools=step.max_turns > 1)
-        more = max(0, answer_limit(target, step.max_tokens, room) - min(step.max_tokens, target.max_output))
-        found[where] = max(more, found.get(where, 0))
-    return found
+def _room(target: Target, step: Step) -> int:
+    """The most tokens of thinking on top of an answer. A step of several turns may have tools."""
+    room = thinking_room(target, step.reasoning, tools=step.max_turns > 1)
+    return max(0, answer_limit(target, step.max_tokens, room) - min(step.max_tokens, target.max_output))
 
 
-def _model_at(route: Sequence[Candidate]) -> tuple[ModelAt, ...]:
+def _model_at(one: Candidate) -> ModelAt:
     """What is asked where, its service tier included."""
-    return tuple(
-        (one.target.provider, one.target.model)
-        if one.service_tier in {None, STANDARD}
-        else (one.target.provider, one.target.model, str(one.service_tier))
-        for one in route
-    )
-
-
-def _at_standard(route: Sequence[Candidate]) -> tuple[ModelAt, ...]:
-    """The same at the standard service tier, which each falls back to."""
-    return tuple((one.target.provider, one.target.model) for one in route)
+    asked = one.target.provider, one.target.model
+    return asked if one.service_tier in {None, STANDARD} else (*asked, str(one.service_tier))
 
 
 def admit(
