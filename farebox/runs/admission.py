@@ -36,11 +36,13 @@ from farebox.runtime import Runtime
 from guardrails import in_words_of_the_team
 from pricing import LedgerBusy, LedgerError, Nano, OutOfCredits, OverBudget, Usage, format_money, now_us, to_us
 from pricing.ledger import (
+    NEW_EXECUTION,
     WILDCARD,
     ApprovalDecision,
     ApprovalRequest,
     Approved,
     BudgetRule,
+    Execution,
     Limit,
     PendingEnd,
     Refusal,
@@ -288,23 +290,25 @@ def admit(
     """
     if automation.durable and runtime.settings.journal.keeps_any(automation.name):
         runtime.journal.open()
-    execution = runtime.ledger.start(run_id)
     runtime.journal.tidy()
-    outermost = current_run().values_of
-    if execution.number > 1 and outermost not in {"", run_id}:
-        runtime.journal.release(outermost, run_id)
-    if execution.resumed and (run := runtime.ledger.run(run_id)) is not None:
-        return AdmittedRun(runtime, run, execution.number)
-    asked = runtime.approvals.open(run_id) if approver is not None and decided is None else None
-    known = (runtime.ledger.run(run_id) if execution.number > 1 else None) or (asked.run if asked else None)
-    due_at = known.due_at if known is not None else (due or partial(run_due_now, runtime, automation, parameters))()
-    counter = Admission(runtime, automation, run_id, parameters, execution.number, due_at=due_at)
-    if decided is not None:
-        tried = counter.carry_out(*decided)
-    elif approver is not None and asked is not None and (decision := approver.answered(asked)):
-        tried = counter.carry_out(asked, decision if datetime.now(UTC) < asked.due_at else None)
-    else:
-        tried = counter.take(final=approver is None)
+    due = due or partial(run_due_now, runtime, automation, parameters)
+    counter = None
+    with runtime.ledger.store.read():  # what is asked about a run that is new is read in one go
+        if not runtime.ledger.knows(run_id):
+            counter = Admission(runtime, automation, run_id, parameters, NEW_EXECUTION, due_at=due())
+            tried = counter.take(final=approver is None)
+    if counter is None:
+        execution = runtime.ledger.start(run_id)
+        outermost = current_run().values_of
+        if execution.number > 1 and outermost not in {"", run_id}:
+            runtime.journal.release(outermost, run_id)
+        if execution.resumed and (run := runtime.ledger.run(run_id)) is not None:
+            return AdmittedRun(runtime, run, execution.number)
+        asked = runtime.approvals.open(run_id) if approver is not None and decided is None else None
+        known = (runtime.ledger.run(run_id) if execution.number > 1 else None) or (asked.run if asked else None)
+        due_at = known.due_at if known is not None else due()
+        counter = Admission(runtime, automation, run_id, parameters, execution, due_at=due_at)
+        tried = counter.take_again(approver, asked, decided)
     while tried.refusals and approver is not None:
         counter.show(tried)
         question = counter.question(tried, approver.patience)
@@ -314,7 +318,7 @@ def admit(
     counter.show(tried)
     if tried.refusals:
         raise over_budget(automation, tried.priced, tried.refusals, runtime.settings.guards.messages)
-    return AdmittedRun(runtime, tried.run, execution.number, closed=counter.closed)
+    return AdmittedRun(runtime, tried.run, counter.execution, closed=counter.closed)
 
 
 def ask_to_go_on(
@@ -397,7 +401,7 @@ class Admission:
         automation: Automation,
         run_id: str,
         parameters: Mapping[str, object],
-        execution: int | None,
+        execution: Execution | None,
         *,
         due_at: int | None = None,
     ) -> None:
@@ -407,14 +411,32 @@ class Admission:
         self._run_id = run_id
         self._execution = execution
         self._parameters = parameters
-        continued = execution is not None and execution > 1
+        continued = execution is not None and execution.number > 1
         self._answered = runtime.journal.answered(run_id) if continued and not current_run().run_id else {}
         self._whose = run_owner(parameters)
+        self._is_new = execution is not None and execution.is_new
         self.closed = current_run().closed
         """Whether the run, or the one that called it, finishes with what there is: it may spend nothing more."""
         self._first: _Tried | None = None
         self._shared: list[BudgetRule] = []
         self._unplanned: list[BudgetRule] = []
+
+    @property
+    def execution(self) -> int:
+        """The number of the execution that is admitted; 0 where it is only checked."""
+        return 0 if self._execution is None else self._execution.number
+
+    def take_again(self, approver: Approver | None, asked: ApprovalRequest | None, decided: Decided | None) -> _Tried:
+        """Carry out what was decided about the run, or what its ``approver`` was ``asked`` and answers; else take it.
+
+        Raises:
+            OverBudget: it is not to run.
+        """
+        if decided is not None:
+            return self.carry_out(*decided)
+        if approver is not None and asked is not None and (decision := approver.answered(asked)):
+            return self.carry_out(asked, decision if datetime.now(UTC) < asked.due_at else None)
+        return self.take(final=approver is None)
 
     def take(self, *, final: bool) -> _Tried:
         """Try the usual route, then the economic one; the latter at once where money runs short."""
@@ -440,6 +462,7 @@ class Admission:
         if approved is None or approved.decision.choice == "refuse":
             self._runtime.ledger.reject(question, decision)
             raise rejected(question, decision, self._runtime.ledger.spent(self._run_id))
+        self._is_new = False
         self._pressure()
         self.closed = self.closed or approved.decision.choice == "finish"
         why = economic_reason(json.loads(question.run.routes))  # what was asked about is what runs
@@ -464,12 +487,13 @@ class Admission:
             self._runtime, self._automation, self._parameters, economic, answered=self._answered, due_at=self._due_at
         )
         if approved is not None:
-            begun = self._execution is not None and self._execution > 1 and self._answered
+            begun = self.execution > 1 and self._answered
             priced = replace(priced, hold=approved.hold if begun else min(priced.hold, approved.hold))
         if self.closed:
             priced = replace(priced, hold=0)
         run = new_run_record(self._runtime, self._run_id, self._automation, priced, self._whose)
-        rules = budget_rules(self._runtime, self._automation, self._run_id, priced, self._shared)
+        ceiling = priced.quote.ceiling if self._is_new else run_ceiling(self._runtime, self._run_id, priced)
+        rules = budget_rules(self._runtime, self._automation, self._run_id, priced, self._shared, ceiling=ceiling)
         try:
             held, ledger = [*rules, *self._unplanned], self._runtime.ledger
             if self._execution is None:
@@ -478,6 +502,7 @@ class Admission:
                 refusals = ledger.admit(
                     run, held, final=final, approved=approved, execution=self._execution, closed=self.closed
                 )
+                self._execution = replace(self._execution, is_new=False)
         except OutOfCredits as error:
             facts = {name: value for name, value in error.fields.items() if isinstance(value, str | int)}
             raise in_words_of_the_team(error, facts, self._runtime.settings.guards.messages) from None
@@ -522,19 +547,28 @@ def new_run_record(runtime: Runtime, run_id: str, automation: Automation, priced
     )
 
 
+def run_ceiling(runtime: Runtime, run_id: str, priced: Priced) -> Nano:
+    """The most that a run may come to cost: of one that is continued, what is left of its first ceiling, or more where
+    more than that is left to pay.
+    """
+    first = runtime.ledger.run(run_id)
+    return max(runtime.ledger.committed(run_id) + priced.quote.ceiling, first.ceiling_nano if first is not None else 0)
+
+
 def budget_rules(
-    runtime: Runtime, automation: Automation, run_id: str, priced: Priced, shared: Sequence[BudgetRule]
+    runtime: Runtime,
+    automation: Automation,
+    run_id: str,
+    priced: Priced,
+    shared: Sequence[BudgetRule],
+    *,
+    ceiling: Nano,
 ) -> list[BudgetRule]:
-    """Every budget that a run is held against: its own, those it shares, and never more than its ceiling."""
+    """Every budget that a run is held against: its own, those it shares, and never more than its ``ceiling``."""
     own = automation.budget.rules(automation.name, run_id)
     limits = [rule.limit for rule in own if rule.scope == "run"]
     if (extra := current_run().budget_nano) is not None:
         limits.append(extra)
-    # A run that is continued may spend what is left of its first ceiling, or more where more than that is left to pay.
-    first = runtime.ledger.run(run_id)
-    ceiling = max(
-        runtime.ledger.committed(run_id) + priced.quote.ceiling, first.ceiling_nano if first is not None else 0
-    )
     this_run = BudgetRule("run", run_id, "run", min([*limits, ceiling]))
     needs = Counter({step.operation: _planned_cost(runtime, priced, step) for step in priced.plan.steps})
     for cost in priced.plan.costs:
