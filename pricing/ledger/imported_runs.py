@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 import sqlalchemy as sa
+from sqlalchemy.engine import Connection
 
 from pricing.db import ledger_file, schema
 from pricing.db.database import Store
@@ -140,9 +141,12 @@ class ImportedRuns:
 
     def history(self, automation: str, quality: str, *, after: int = 0) -> list[PastRun]:
         """The newest ``HISTORY`` completed ones, oldest first, as quotes lean on them; only those after a number."""
-        asked = {"automation": automation, "quality": quality, "after": after - _BEFORE if after else 0}
         with self._store.read() as connection:
-            rows = _PAST.run(connection, asked).fetchall()
+            return self.past_runs(ask_imported_history(connection, automation, quality, after=after))
+
+    def past_runs(self, cursor: Any) -> list[PastRun]:
+        """The answer to :func:`ask_imported_history`."""
+        rows = cursor.fetchall()
         try:
             return [
                 PastRun(
@@ -184,6 +188,12 @@ class ImportedRuns:
         query = sa.select(_R.run_id, _R.plan, _R.routes, _R.point_nano).where(_R.run_id.in_(run_ids))
         with self._store.read() as connection:
             return {row.run_id: (row.plan, row.routes, int(row.point_nano)) for row in connection.execute(query)}
+
+
+def ask_imported_history(connection: Connection, automation: str, quality: str, *, after: int) -> Any:
+    """Ask for what :meth:`ImportedRuns.history` gives; the cursor is for :meth:`ImportedRuns.past_runs`."""
+    asked = {"automation": automation, "quality": quality, "after": after - _BEFORE if after else 0}
+    return _PAST.run(connection, asked)
 
 
 def _row(run: ImportedRun) -> dict[str, Any]:

@@ -518,9 +518,12 @@ class Ledger:
         low. A completed run that cost nothing counts: the next may cost nothing too. Runs answered by the sandbox only
         count for such runs.
         """
-        asked = {"automation": automation, "quality": quality, "stand_in": stand_in, "after": after}
         with self.store.read() as connection:
-            rows = _PAST.run(connection, asked).fetchall()
+            return self.past_runs(ask_history(connection, automation, quality, stand_in=stand_in, after=after))
+
+    def past_runs(self, cursor: Any) -> list[PastRun]:
+        """The answer to :func:`ask_history`."""
+        rows = cursor.fetchall()
         try:
             return [
                 PastRun(seq, run_id, score, int(spared) / point, point, _planned_calls(plan), version, ended, bool(due))
@@ -631,6 +634,12 @@ class Ledger:
                 charged_nano=None if run.price_nano is None else 0,
             )
         )
+
+
+def ask_history(connection: Connection, automation: str, quality: str, *, stand_in: bool, after: int) -> Any:
+    """Ask for what :meth:`Ledger.history` gives; the cursor is for :meth:`Ledger.past_runs`."""
+    asked = {"automation": automation, "quality": quality, "stand_in": stand_in, "after": after}
+    return _PAST.run(connection, asked)
 
 
 @cache

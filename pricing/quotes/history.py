@@ -18,9 +18,10 @@ from typing import Any, Literal, TypeAlias
 
 from pricing.clock import from_us
 from pricing.db.forks import after_fork
+from pricing.db.prepared import one_trip
 from pricing.errors import UnknownPrice
-from pricing.ledger.imported_runs import IMPORTED, ImportedRuns
-from pricing.ledger.ledger import HISTORY, Ledger, PastRun, RunUsage
+from pricing.ledger.imported_runs import IMPORTED, ImportedRuns, ask_imported_history
+from pricing.ledger.ledger import HISTORY, Ledger, PastRun, RunUsage, ask_history
 from pricing.money import Nano
 from pricing.quotes.plan import ResolvedPlan, ResolvedStep
 from pricing.quotes.prediction import PastCost
@@ -136,16 +137,20 @@ class History:
     def _read_new(self, kept: _Kept, automation: str, quality: str, *, stand_in: bool) -> None:
         overlap = 0 if self._ledger.store.is_sqlite else _OVERLAP
         after = max(0, kept.runs[-1].seq - overlap) if kept.runs else 0
-        new = self._ledger.history(automation, quality, stand_in=stand_in, after=after)
         newest = max((run.seq for run in kept.imported), default=0)
-        added = self._imported.history(automation, quality, after=newest)
+        with self._ledger.store.read() as connection:
+            with one_trip(connection):
+                own = ask_history(connection, automation, quality, stand_in=stand_in, after=after)
+                imported = ask_imported_history(connection, automation, quality, after=newest)
+            new, added = self._ledger.past_runs(own), self._imported.past_runs(imported)
         if not added and new == kept.runs[len(kept.runs) - len(new) :]:
             return
         kept.runs = ([run for run in kept.runs if run.seq <= after] + new)[-HISTORY:]
         kept.imported = sorted((*kept.imported, *added), key=lambda run: run.ended_at)[-HISTORY:]
         kept.all = (kept.imported + kept.runs)[-HISTORY:]
-        known = {run.run_id for run in (*kept.imported, *kept.runs)}
-        kept.repriced = {run_id: repriced for run_id, repriced in kept.repriced.items() if run_id in known}
+        if kept.repriced:
+            known = {run.run_id for run in (*kept.imported, *kept.runs)}
+            kept.repriced = {run_id: repriced for run_id, repriced in kept.repriced.items() if run_id in known}
         kept.ready = "nothing"
 
     def _reprice(self, kept: _Kept, *, everything: bool) -> None:
@@ -205,23 +210,25 @@ class History:
         points: dict[_Shape, Nano | None] = {}  # runs of a day mostly have one
         whole: list[PastCost] = []
         paid: list[PastCost] = []
-        since, version = None, self._card.version
+        since, version, everything = None, self._card.version, bool(mixes or cached)
         for run in runs:
             score: float | None = run.score
             point: Nano | None = run.point_nano
-            if (mixes or cached or run.rate_version != version) and run.run_id in known:
-                repriced = known[run.run_id]
+            if (everything or run.rate_version != version) and (repriced := known.get(run.run_id)) is not None:
                 if repriced.shape not in points:
                     points[repriced.shape] = self._point(repriced.shape, mixes, cached)
                 point = points[repriced.shape]
                 score = None if repriced.cost is None or point is None else score_of(repriced.cost, point)
-            if score is not None and point:
-                since = since or run.ended_at
-                cost = (point, score * point, run.calls)
-                paid.append(cost)
-                whole.append((point, (score + run.spared) * point, run.calls) if run.spared else cost)
+            if score is None or not point:
+                continue
+            since = since or run.ended_at
+            if run.spared and not whole:
+                whole = [*paid]
+            if run.spared or whole:
+                whole.append((point, (score + run.spared) * point, run.calls))
+            paid.append((point, score * point, run.calls))
         as_paid = tuple(paid)
-        return PastCosts(as_paid if whole == paid else tuple(whole), as_paid, None if since is None else from_us(since))
+        return PastCosts(tuple(whole) or as_paid, as_paid, None if since is None else from_us(since))
 
     def _point(self, shape: _Shape, mixes: Percents, cached: _Cached) -> Nano | None:
         try:

@@ -109,6 +109,8 @@ _JUMP_RUNS = 10
 """Runs that must deviate together for the location to restart from them."""
 _JUMP_SIGMA = 3.0
 """By so many standard errors."""
+_NEARLY = 0.99 * _JUMP_SIGMA**2
+"""From which part of that on, squared, it is worth a closer look."""
 _WARM_UP = 8
 """First runs whose residuals say more about the missing location than about the runs."""
 _RIDGE = 8.0
@@ -333,20 +335,28 @@ def _followed(values: Sequence[float]) -> tuple[float, list[float]]:
     location = fmean(values[:_WARM_UP])
     runs, variance = float(_WARM_UP), _PRIOR_SIGMA**2
     residuals: list[float] = []
-    together = 0  # residuals since the location last jumped
+    together, moved = 0, 0.0  # residuals since the location last jumped, and the sum of the newest, roughly
     for now in range(_WARM_UP, len(values)):
         residual = values[now] - location
         residuals.append(residual)
         if runs < _LOCATION_RUNS:
             runs += 1
         location += residual / runs
-        variance += (min(residual**2, 9 * variance) - variance) / (
-            now + 1 if now < _DEVIATION_RUNS else _DEVIATION_RUNS
-        )
+        variance += (min(residual**2, 9 * variance) - variance) / min(now + 1, _DEVIATION_RUNS)
+        moved += residual
         together += 1
-        if together >= _JUMP_RUNS and abs(sum(residuals[-_JUMP_RUNS:])) > _JUMP_SIGMA * sqrt(_JUMP_RUNS * variance):
-            location, runs, together = fmean(values[now - _JUMP_RUNS + 1 : now + 1]), float(_JUMP_RUNS), 0
+        if together < _JUMP_RUNS:
+            continue
+        if together > _JUMP_RUNS:
+            moved -= residuals[-_JUMP_RUNS - 1]
+        if moved**2 > _NEARLY * _JUMP_RUNS * variance and _jumps(residuals[-_JUMP_RUNS:], variance):
+            location, runs = fmean(values[now - _JUMP_RUNS + 1 : now + 1]), float(_JUMP_RUNS)
+            together, moved = 0, 0.0
     return location, residuals
+
+
+def _jumps(residuals: Sequence[float], variance: float) -> bool:
+    return abs(sum(residuals)) > _JUMP_SIGMA * sqrt(_JUMP_RUNS * variance)
 
 
 def _adapted(residuals: Sequence[float], level: float) -> float:

@@ -157,10 +157,12 @@ def make_quote(
     point += sum(cost.expected for cost in plan.costs)
     ceiling = worst_cost(plan, targets, card, at)
     calls = plan.calls
-    p95 = min(ceiling, _ceil(_learned(past).amount(point, calls)))
+    learned = _learned(past)
+    typical = learned if paid is None or paid is past else _learned(paid)
+    p95 = min(ceiling, _ceil(learned.amount(point, calls)))
     return Quote(
         point=point,
-        p50=min(p95, _ceil(_learned(past if paid is None else paid).amount(point, calls, 0.5))),
+        p50=min(p95, _ceil(typical.amount(point, calls, 0.5))),
         p95=p95,
         ceiling=ceiling,
         n=len(past),
