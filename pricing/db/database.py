@@ -250,7 +250,10 @@ class Store:
             yield outer
             return
         with self._translated(), self._connect() as connection:
-            connection.exec_driver_sql("BEGIN" if self.is_sqlite else "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            if self.is_sqlite:
+                connection.exec_driver_sql("BEGIN")
+            else:  # said by the driver's BEGIN, which goes before the first statement
+                connection.execution_options(isolation_level="REPEATABLE READ")
             self._reading.connection = connection
             try:
                 yield connection

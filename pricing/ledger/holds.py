@@ -17,7 +17,7 @@ from sqlalchemy.engine import Connection, Row
 
 from pricing.db import schema
 from pricing.db import schema as columns
-from pricing.db.prepared import PreparedStatement
+from pricing.db.prepared import PreparedStatement, one_trip
 from pricing.errors import RunExpired
 from pricing.ledger import budgets, executions
 from pricing.ledger import credits as credit_ledger
@@ -141,10 +141,11 @@ def open_hold(
         return refusals
     opening: dict[str, Any] = {"run": run_id, "amount": amount, "lease": lease_until, "operations": bool(single)}
     opening["execution"] = execution
-    _OPEN.run(connection, opening)
     rows = [{"run_id": run_id, "budget_id": id_, "operation": rule.operation} for id_, rule in wanted.items()]
-    if rows:
-        _HOLD_ON.run_all(connection, rows)
+    with one_trip(connection):
+        _OPEN.run(connection, opening)
+        if rows:
+            _HOLD_ON.run_all(connection, rows)
     return []
 
 

@@ -107,10 +107,12 @@ class PlanStep:
         )
         text = read if isinstance(read, str) else ""
         input_tokens = 0 if isinstance(read, str) else _count(read, self.operation, "input_tokens")
-        if count is not None and (text or sizes):
-            input_tokens += count(self.operation, text, sizes)
-        else:
-            input_tokens += estimate_tokens(text) + sum(size.expected("") for size in sizes)
+        if text or sizes:
+            input_tokens += (
+                estimate_tokens(text) + sum(size.expected("") for size in sizes)
+                if count is None
+                else count(self.operation, text, sizes)
+            )
         written = _evaluate(self.output_tokens, parameters, self.operation)
         most = INPUT_HEADROOM * input_tokens if self.max_input_tokens is None else self.max_input_tokens
         return ResolvedStep(
