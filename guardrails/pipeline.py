@@ -6,7 +6,7 @@ import asyncio
 import inspect
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
@@ -23,7 +23,7 @@ _LONG = 20_000
 """Characters from which on a check leaves the event loop: it may take long enough for other requests to notice."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Guarded:
     """A guard and what its verdicts are worth: ``enforce`` acts on them, ``shadow`` only records them."""
 
@@ -31,7 +31,7 @@ class Guarded:
     mode: Mode = "enforce"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Retry:
     """A guard wants the answer repaired. ``facts`` may be sent to the model."""
 

@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
@@ -23,10 +23,14 @@ from pricing.db import journal_table, ledger_file, schema
 from pricing.db.file_lock import InterprocessLock, acquire_file_lock
 from pricing.db.forks import abandon, after_fork
 from pricing.db.ledger_state import LedgerState, ledger_state
+from pricing.db.page_statement import MARK_PREFIX, PageMark, PageStatement
 from pricing.db.prepared import PreparedStatement, one_trip
 from pricing.db.upsert import insert_into
 from pricing.db.write_queue import InlineWriter, PendingWrite, WouldWait, Writer
 from pricing.errors import LedgerAway, LedgerBusy, LedgerError, LedgerUnusable
+
+if TYPE_CHECKING:  # it loads Postgres' driver
+    from pricing.db.page_writer import PageWriter
 
 _ELSEWHERE = "Make its folder writable, or point FAREBOX_HOME at another one."
 _FREE_SPACE = "Free space on its disk and run again: what was written before is safe."
@@ -125,7 +129,6 @@ _AGAIN_SECONDS = 0.1
 """Between two looks whether the server is back."""
 _REACH_SECONDS = 10
 """For a server to answer at all."""
-_MARK = "writer:"
 _MARKS_LAST = 86_400
 """Seconds for which the mark of a thread that is gone is kept."""
 _MIGRATION_LOCK = 0x666172  # any number, the same in every process
@@ -194,9 +197,14 @@ class Store:
         path = self._path()
         self._gate = InterprocessLock(path.with_name(path.name + ".lock"))
         self._at_once: InlineWriter | None = None
+        self._pages: PageWriter | None = None
         self._own = threading.local()
         after_fork(self._forked)
-        self._writer = Writer(self.transact, self._commit_at_once if self.is_sqlite else None)
+        self._writer = (
+            Writer(self.transact, self._commit_at_once)
+            if self.is_sqlite
+            else Writer(self.transact, None, self._write_page)
+        )
         self._reading = threading.local()
 
     @contextmanager
@@ -297,6 +305,9 @@ class Store:
         if self._at_once is not None:
             self._at_once.close()
             self._at_once = None
+        if self._pages is not None:
+            self._pages.close()
+            self._pages = None
         if self._engine is not None:
             self._engine.dispose()
             self._engine = None
@@ -304,8 +315,8 @@ class Store:
 
     def _forked(self) -> None:
         """In a forked child: connections are the parent's, be it to close them; the threads that held locks too."""
-        abandon((self._engine, self._at_once, self._reading, self._own))
-        self._engine = self._at_once = None
+        abandon((self._engine, self._at_once, self._pages, self._reading, self._own))
+        self._engine = self._at_once = self._pages = None
         self._opening = threading.Lock()
         self._own, self._reading = threading.local(), threading.local()
 
@@ -316,6 +327,27 @@ class Store:
                 raise WouldWait
             self._at_once = InlineWriter(self._engine, self._gate, lambda: self._writer.call(self._checkpoint))
         return self._at_once.commit(work)
+
+    def _write_page(self, page: PageStatement) -> list[Any] | None:
+        """On the writer's thread."""
+        with self._translated():
+            if self._pages is None:
+                from pricing.db.page_writer import PageWriter
+
+                self._pages = PageWriter(self._opened(), self._lost_page)
+            return self._pages.write(page)
+
+    def _lost_page(self, page: PageStatement, mark: PageMark) -> list[Any] | None:
+        """What a page gave whose reply was lost; waits for it if the server is not yet done. ``None`` if it was not
+        committed: its mark is then taken away, so that a server that comes to it later does not commit it.
+        """
+        table = schema.meta.c
+        with self.write() as connection:
+            found = sa.select(table.value).where(table.key == mark.key).with_for_update()
+            if connection.execute(found).scalar_one_or_none() == mark.after:
+                return page.results(page.reread(connection))
+            connection.execute(sa.delete(schema.meta).where(table.key == mark.key))
+        return None
 
     def _checkpoint(self) -> None:
         """Copy the log into the database while nobody writes, so that no turn has to."""
@@ -360,7 +392,7 @@ class Store:
     def _new_mark(self) -> _Mark:
         """For one transaction of this thread, in the thread's own row."""
         own = self._own
-        own.key = getattr(own, "key", None) or f"{_MARK}{uuid.uuid4().hex}"
+        own.key = getattr(own, "key", None) or f"{MARK_PREFIX}{uuid.uuid4().hex}"
         own.count = getattr(own, "count", 0) + 1
         return _Mark(own.key, f"{time.time():.0f} {own.count}")
 
@@ -501,7 +533,7 @@ def _check_file(path: Path) -> None:
 
 def _forget_marks(engine: Engine) -> None:
     table = schema.meta.c
-    old = sa.and_(table.key.startswith(_MARK), table.value < f"{time.time() - _MARKS_LAST:.0f}")
+    old = sa.and_(table.key.startswith(MARK_PREFIX), table.value < f"{time.time() - _MARKS_LAST:.0f}")
     with engine.begin() as connection:
         connection.execute(sa.delete(schema.meta).where(old))
 

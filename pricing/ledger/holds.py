@@ -209,7 +209,18 @@ def charged(connection: Connection, run_id: str, ended: Sequence[Charge], cursor
             connection.execute(
                 sa.update(schema.holds).where(_H.run_id == run_id).values(amount_nano=_H.amount_nano + excess)
             )
-    return min(1.0, used / amount) if amount else 1.0
+    return share(amount, used)
+
+
+def share(amount: Nano, used: Nano) -> float:
+    """The share of a hold that is spent."""
+    return min(1.0, int(used) / int(amount)) if amount else 1.0
+
+
+def spent_of(connection: Connection, run_id: str) -> Sequence[Any] | None:
+    """What a run's hold is, and what of it is spent; ``None`` without one."""
+    found = sa.select(_H.amount_nano, _H.used_nano).where(_H.run_id == run_id)
+    return connection.execute(found).one_or_none()
 
 
 @dataclass(frozen=True, slots=True)
