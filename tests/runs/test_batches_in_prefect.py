@@ -27,7 +27,7 @@ from prefect.states import Cancelled
 
 from farebox import ask, automation, llm_task, plan
 from farebox.cli import resume
-from farebox.prefect import collect_batches
+from farebox.prefect import collect_batches, flow_runs
 from farebox.runs.continuation import find_continuation
 from farebox.runtime import Runtime
 from farebox.web import page_server
@@ -241,7 +241,9 @@ def left_alone(names: list[str]) -> list[str]:
     return [future.result() for future in say.map([f"A note about {name}." for name in names])]
 
 
-def test_a_local_run_that_is_left_is_continued_and_nothing_is_asked_again(runtime: Runtime, sandbox: Sandbox):
+def test_a_local_run_that_is_left_is_continued_and_nothing_is_asked_again(
+    runtime: Runtime, sandbox: Sandbox, client: SyncPrefectClient, monkeypatch: pytest.MonkeyPatch
+):
     """Ctrl-C while it waits, then as ``farebox runs resume`` does: the batch that was sent is waited for."""
     batch_rules(sandbox, {"seconds": 3600})
 
@@ -260,8 +262,18 @@ def test_a_local_run_that_is_left_is_continued_and_nothing_is_asked_again(runtim
     assert hold["state"] == "suspended"
     assert rows(runtime.ledger, schema.turns) == []
     found = find_continuation(runtime, "last")
-    assert (found.ended, found.waiting, found.run.run_id) == ("waiting for batches", 3, hold["run_id"])
+    assert (found.ended, found.waiting, found.run.run_id) == ("suspended", 3, hold["run_id"])
+    run_id = UUID(found.run.run_id)
+    assert state_type(client, run_id) == "CRASHED"
+    collect_batches(runtime, client)
+    assert state_type(client, run_id) == "CRASHED", "it may be continued at this moment"
+    monkeypatch.setattr(flow_runs, "UNHELD_LEASES", 0)
+    collect_batches(runtime, client)
+    state = client.read_flow_run(run_id).state
+    assert state is not None
+    assert (state.type.value, state.name) == ("PAUSED", "Suspended")
     httpx.post(f"{sandbox.url}/_sandbox/clock", json={"seconds": 3601}).raise_for_status()
+    assert collect_batches(runtime, client).resumed == [], "no worker would continue it"
     flow_run = resume._flow_run(found.run.run_id)
     resume._schedule(flow_run)
     state = resume._continued(left_alone, flow_run, {"names": NAMES})
