@@ -23,10 +23,10 @@ from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.exceptions import Pause
 from prefect.flow_engine import run_flow
-from prefect.states import Cancelled
+from prefect.states import Cancelled, Crashed
 
 from farebox import ask, automation, llm_task, plan
-from farebox.cli import resume
+from farebox.cli import resume, run
 from farebox.prefect import collect_batches, flow_runs
 from farebox.runs.continuation import find_continuation
 from farebox.runtime import Runtime
@@ -242,7 +242,11 @@ def left_alone(names: list[str]) -> list[str]:
 
 
 def test_a_local_run_that_is_left_is_continued_and_nothing_is_asked_again(
-    runtime: Runtime, sandbox: Sandbox, client: SyncPrefectClient, monkeypatch: pytest.MonkeyPatch
+    runtime: Runtime,
+    sandbox: Sandbox,
+    client: SyncPrefectClient,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ):
     """Ctrl-C while it waits, then as ``farebox runs resume`` does: the batch that was sent is waited for."""
     batch_rules(sandbox, {"seconds": 3600})
@@ -272,6 +276,12 @@ def test_a_local_run_that_is_left_is_continued_and_nothing_is_asked_again(
     state = client.read_flow_run(run_id).state
     assert state is not None
     assert (state.type.value, state.name) == ("PAUSED", "Suspended")
+    record = run._Record()
+    record.run = found.run
+    client.set_flow_run_state(run_id, Crashed(), force=True)
+    run._tell_left(runtime, record)
+    assert "The run is suspended: it waits for 3 turns in batches." in " ".join(capsys.readouterr().err.split())
+    assert state_type(client, run_id) == "PAUSED", "farebox run says so itself, at once"
     httpx.post(f"{sandbox.url}/_sandbox/clock", json={"seconds": 3601}).raise_for_status()
     assert collect_batches(runtime, client).resumed == [], "no worker would continue it"
     flow_run = resume._flow_run(found.run.run_id)
