@@ -10,7 +10,7 @@ from uuid import UUID
 
 from farebox.automations import automation_of, state_of
 from farebox.runs.approval import rejected
-from farebox.runs.batch_waits import left_until
+from farebox.runs.batch_waits import PAUSE_KEY, left_until
 from farebox.runtime import Runtime
 from pricing import ConfigError, from_us
 from pricing.ledger import Run
@@ -115,15 +115,20 @@ def end_cancelled(runtime: Runtime, client: SyncPrefectClient) -> Iterator[str]:
                     yield run_id
 
 
-def show_left(client: SyncPrefectClient, run: Run) -> None:
+def show_left(client: SyncPrefectClient, run: Run, *, deployed: bool = False) -> None:
     """Show a run as suspended that was left while it waits for batches, until its hold ends.
 
-    It is not resumed by itself when they are back: ``farebox runs resume`` continues it.
+    One of a deployment (``deployed``) is resumed when they are back; ``farebox runs resume`` continues any other.
     """
     from prefect.states import Suspended
 
-    message = f"It waits for batches. Continue it with `farebox runs resume {run.run_id}`."
-    state: Any = Suspended(pause_expiration_time=left_until(run), message=message)
+    next_step = (
+        "It goes on when they are back." if deployed else f"Continue it with `farebox runs resume {run.run_id}`."
+    )
+    key = f"{PAUSE_KEY}-left" if deployed else None
+    state: Any = Suspended(
+        pause_expiration_time=left_until(run), pause_key=key, message=f"It waits for batches. {next_step}"
+    )
     client.set_flow_run_state(UUID(run.run_id), state, force=True)
 
 
@@ -145,7 +150,7 @@ def show_killed(runtime: Runtime, client: SyncPrefectClient) -> None:
             state = flow_run.state
             ended = state is not None and (state.is_running() or state.is_crashed())
             if ended and _since(flow_run) > _patience(runtime):
-                show_left(client, run)
+                show_left(client, run, deployed=flow_run.deployment_id is not None)
 
 
 def end_gone(runtime: Runtime, client: SyncPrefectClient, deployments: Deployments) -> Iterator[str]:

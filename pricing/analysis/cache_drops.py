@@ -1,10 +1,11 @@
 """When an operation suddenly reads less of its input from prompt caches, and why.
 
 Whether it does is asked after each run, so that the question must be right each time. The newest few runs are compared
-with those before them by their ranks alone: if nothing had changed, any order of all of them would be as likely as any
-other, whatever the shares are and however much they vary. A drop is reported where so low an order is rare, and where
-it is large: also below what as many runs in a row have been before, since shares follow the week and the load. Where
-the requests themselves have changed at the same time, an order that is less rare suffices.
+with those before them by their ranks, and after few runs by how far they are below: if nothing had changed, any order
+of all of them would be as likely as any other, whatever the shares are and however much they vary. A drop is reported
+where so low an order is rare, and where it is large: also below what as many runs in a row have been before, since
+shares follow the week and the load. Where the requests themselves have changed at the same time, an order that is less
+rare suffices.
 
 The cause is read from keyed hashes of what requests share: no content is looked at.
 """
@@ -41,8 +42,8 @@ _APART_RUNS: Final = 4
 _APART_BEFORE: Final = 7
 _APART: Final = 2.0
 """So many runs after at least so many are a drop, too, if they are below all of these by so many times the distance
-between what is usual there and the lowest. Of runs that are warm by chance, all alike, at most one operation in a
-thousand ever has such an order, while an operation with a short history has no order that is rare enough."""
+between what is usual there and the lowest. Where runs are warm or cold by chance, at most two operations in a thousand
+ever have such an order, while no order of few runs is rare enough."""
 _LEAST_DROP: Final = 0.1
 """Of the input: a smaller drop is not reported."""
 _LEAST_RATIO: Final = 0.8

@@ -23,7 +23,7 @@ from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.exceptions import Pause
 from prefect.flow_engine import run_flow
-from prefect.states import Cancelled, Crashed
+from prefect.states import Cancelled, Crashed, Running
 
 from farebox import ask, automation, llm_task, plan
 from farebox.cli import resume, run
@@ -136,6 +136,26 @@ def test_one_that_is_resumed_too_early_waits_again(runtime: Runtime, sandbox: Sa
     assert go_on(client, run_id) is None
     collected(runtime, client, run_id)
     assert go_on(client, run_id).is_completed()
+    assert_served_once(runtime, sandbox)
+
+
+def test_one_whose_process_was_killed_while_it_waits_is_resumed_too(
+    runtime: Runtime, sandbox: Sandbox, client: SyncPrefectClient, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(flow_runs, "UNHELD_LEASES", 0)
+    batch_rules(sandbox, {"seconds": 3600})
+    run_id = deployed_run(client, left_alone, names=NAMES)
+    assert go_on(client, run_id, left_alone) is None
+    states: list[Any] = [Crashed(), Running()]  # as its worker says, or nobody
+    for ended in states:
+        client.set_flow_run_state(run_id, ended, force=True)
+        assert collect_batches(runtime, client).resumed == []
+        state = client.read_flow_run(run_id).state
+        assert state is not None
+        assert state.name == "Suspended"
+    httpx.post(f"{sandbox.url}/_sandbox/clock", json={"seconds": 3601}).raise_for_status()
+    collected(runtime, client, run_id)
+    assert go_on(client, run_id, left_alone).is_completed()
     assert_served_once(runtime, sandbox)
 
 
