@@ -239,11 +239,11 @@ class BatchClient(Protocol):
         """
         ...
 
-    def split(self, target: Target, lines: Sequence[BatchLine]) -> list[tuple[BatchLine, ...]]:
+    def split(self, target: Target, lines: Sequence[BatchLine], most: int) -> list[tuple[BatchLine, ...]]:
         """The lines as batches: one path and model each, within the provider's limits as far as that is possible.
 
-        A line that is too large for any batch is one by itself, and too few lines stay too few; ``submit`` refuses
-        both.
+        There are at most ``most`` in each, unless its provider wants more for a batch at all. A line that is too large
+        for any batch is one by itself, and too few lines stay too few; ``submit`` refuses both.
         """
         ...
 

@@ -194,6 +194,7 @@ def _ways(offer: TierOffer, flex_seconds: float) -> list[tuple[ServiceTier, floa
     """The cheaper service tiers in order of preference, with the seconds that they need and the reason."""
     ways: list[tuple[ServiceTier, float, str]] = []
     if offer.batch is not None:
-        based = f"{offer.batch.batches} past batches" if offer.batch.batches else "no past batches"
+        number = offer.batch.batches
+        based = "1 past batch" if number == 1 else f"{number or 'no'} past batches"
         ways.append(("batch", offer.batch.p95, f"95% of batches are back in time, by {based}"))
     return [*ways, ("flex", flex_seconds, "flex answers in time")]
