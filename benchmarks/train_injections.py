@@ -41,7 +41,7 @@ LONG = {"#160": -0.4, "#240": -0.3}
 """Added to what long sentences weigh: documents have few attacks and many words."""
 Windows = list[frozenset[str]]
 Example = tuple[Windows, int]
-ROUNDS, RATE, DECAY, LEAST_SEEN, LEAST_SEEN_WORDS = 20, 0.15, 0.3, 15, 4
+ROUNDS, RATE, DECAY, LEAST_SEEN, LEAST_SEEN_WORDS = 30, 0.08, 0.3, 15, 4
 MOST_FALSE = 0.02
 """The share of harmless texts that five folds may block: what the threshold is chosen for."""
 COST_OF_FALSE = 2.0

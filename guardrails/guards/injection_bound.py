@@ -154,16 +154,18 @@ class Bound:
             return sum(most for most, _ in sentences) > least
         before, last = sentences[0]
         for most, sentence in sentences[1:]:
-            if before + most > least and (built or _weigh(last, sentence) > least):
+            if before + most > least and (
+                built or _weigh(last, sentence) > least or _weigh(last) > least or _weigh(sentence) > least
+            ):
                 return True
             before, last = most, sentence
         return False
 
 
-def _weigh(first: _Sentence, second: _Sentence) -> float:
-    """What two sentences in a row weigh without signs of structure, at the best length for it."""
+def _weigh(*sentences: _Sentence) -> float:
+    """What sentences weigh together without signs of structure, at the best length for it."""
     known = weights()
-    found = first.features() | second.features()
+    found = frozenset[str]().union(*(sentence.features() for sentence in sentences))
     return sum(known.get(feature, 0.0) for feature in found) + _positive(LENGTH_FEATURES)
 
 

@@ -3,8 +3,8 @@
 Words of many languages are read as meanings (``injection_words.txt``): *ignore*, *vergiss* and 忘记 are all ``drop``.
 A feature is a meaning, an ordered pair of meanings within seven words, a word itself, how a longer word begins, two
 words in a row, or a sign of structure; its weight stands in ``injection_weights.txt``, made by
-``python -m benchmarks.train_injections``. What a text scores is the best of two sentences in a row, so that a long text
-gathers nothing. All of it takes time that grows with the length of the text.
+``python -m benchmarks.train_injections``. What a text scores is the best of one sentence or two in a row, so that a
+long text gathers nothing. All of it takes time that grows with the length of the text.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import math
 import re
 import unicodedata
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from itertools import pairwise
@@ -22,8 +22,8 @@ from pathlib import Path
 _HERE = Path(__file__)
 _UNSPACED = "\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff"
 """Scripts without blanks between words: Thai, Japanese, Chinese."""
-REACH, _SENTENCES, LONGEST_SENTENCE, _LONGEST_WORD = 7, 2, 30, 24
-"""Words that a pair may be apart; sentences judged together; words of a sentence and letters of a word that count."""
+REACH, LONGEST_SENTENCE, _LONGEST_WORD = 7, 30, 24
+"""Words that a pair may be apart; words of a sentence and letters of a word that count."""
 _LENGTHS = (80, 120, 160, 240, 320)
 """Characters of sentences judged together from which on they have a feature of their length."""
 LENGTH_FEATURES = tuple(f"#{most}" for most in _LENGTHS)
@@ -315,10 +315,17 @@ def cut(words: Iterable[str]) -> list[str]:
 
 
 def features(text: str, signs: Iterable[tuple[str, int, int]] = ()) -> list[frozenset[str]]:
-    """The features of each two sentences in a row, for training."""
+    """The features of each sentence and of each two in a row, for training."""
     sentences = _sentences(text, signs, _pair_features, _spelt)
-    last = max(1, len(sentences) - _SENTENCES + 1) if sentences else 0
-    return [_together(sentences[at : at + _SENTENCES]) for at in range(last)]
+    return [_together(sentences[start:end]) for start, end in _windows(len(sentences))]
+
+
+def _windows(sentences: int) -> Iterator[tuple[int, int]]:
+    """First and last of the sentences that are judged together: each alone, and each with the next one."""
+    for at in range(sentences):
+        yield at, at + 1
+        if at + 1 < sentences:
+            yield at, at + 2
 
 
 def _together(window: Sequence[_Sentence]) -> frozenset[str]:
@@ -357,10 +364,10 @@ def judge(text: str, signs: Iterable[tuple[str, int, int]] = ()) -> Judged:
     best = NOTHING
     sentences = _sentences(text, signs, weighted_pairs, weighted_words)
     most = [math.fsum(weight for feature in told if (weight := known.get(feature, 0.0)) > 0) for *_, told in sentences]
-    for at in range(max(1, len(sentences) - _SENTENCES + 1) if sentences else 0):
-        if bias + sum(most[at : at + _SENTENCES]) <= max(best.score, LEAST_SCORE):
+    for start, end in _windows(len(sentences)):
+        if bias + sum(most[start:end]) <= max(best.score, LEAST_SCORE):
             continue
-        window = sentences[at : at + _SENTENCES]
+        window = sentences[start:end]
         found = {feature: known[feature] for feature in _together(window) if feature in known}
         score = bias + math.fsum(found.values())  # whose sum is the same in any order
         if _LONG in found and not found.keys() & _core():
