@@ -35,14 +35,14 @@ PRIOR = {
     "=image_leak": 2.5, "=split": 0.5, "=decode": 1.0, "=addressed": 1.0, "=urgent": 0.3, "=password": 1.2, "=canary_game": 2.0, "=no_limits": 2.0,
 }  # fmt: skip
 """What the weights are drawn to where few texts speak: what the literature on such attacks says of the field's own words."""
-CORE, LEAST_WEIGHT = 0.5, 0.05
+CORE, LEAST_WEIGHT = 0.5, 0.08
 """From which prior on a feature is one that an attack in long sentences must have; the least weight that is written."""
 LONG = {"#160": -0.4, "#240": -0.3}
 """Added to what long sentences weigh: documents have few attacks and many words."""
 Windows = list[frozenset[str]]
 Example = tuple[Windows, int]
 ROUNDS, RATE, DECAY, LEAST_SEEN, LEAST_SEEN_WORDS = 30, 0.08, 0.3, 15, 4
-MOST_FALSE = 0.02
+MOST_FALSE = 0.025
 """The share of harmless texts that five folds may block: what the threshold is chosen for."""
 COST_OF_FALSE = 2.0
 """How much more a harmless text that is blocked counts than an attack that passes."""
@@ -56,9 +56,11 @@ def windows(text: str) -> Windows:
 
 def labelled() -> list[tuple[str, int]]:
     """Every text that is learnt from, with 1 for an attack, in an order that is always the same."""
-    long = clean_prose(400_000) + clean_code(100_000)
-    lines = long[350_000:].splitlines()
-    pages = [long[at : at + 1_500] for at in range(0, 350_000, 1_500)]
+    prose, code = clean_prose(1_250_000), clean_code(300_000)
+    lines = (prose[350_000:400_000] + code[:100_000]).splitlines()
+    pages = [
+        part[at : at + 1_500] for part in (prose[:350_000], prose[550_000:], code) for at in range(0, len(part), 1_500)
+    ]
     harmless: list[str] = [
         *(text for name in LEARNT for text in texts(f"harmless_{name}")),
         *NEGATIVES,

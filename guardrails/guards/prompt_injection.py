@@ -33,7 +33,7 @@ from guardrails.text_matching import LOOKALIKES, visible
 _MIXED = re.compile("[a-z][\u0370-\u03ff\u0400-\u04ff]|[\u0370-\u03ff\u0400-\u04ff][a-z]", re.IGNORECASE)
 _OF_DATA, _LOWEST = 0.5, -2.5
 """How much less is enough in data; the least score of a text."""
-_OF_TOOL_ORDER: Mapping[ToolOrder, float] = {ToolOrder.PLAIN: 1.5, ToolOrder.AIMED: 2.0}
+_OF_TOOL_ORDER: Mapping[ToolOrder, float] = {ToolOrder.PLAIN: 1.0, ToolOrder.AIMED: 2.0}
 """How much less is enough in data that say to call a tool of the model, and at what or when."""
 _DATA = frozenset({"tool_result", "document"})
 _SURE_WORDS = 0.5
