@@ -33,7 +33,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from guardrails.base import GuardInput
+from guardrails.base import GuardInput, Origin
 from guardrails.guards.prompt_injection import InjectionGuard
 
 _TEXTS = (
@@ -146,7 +146,7 @@ def _row(text: str, row: Mapping[str, Any], otherwise: bool | None) -> Iterator[
 
 def blocked(guard: InjectionGuard, labelled: Labelled) -> bool:
     """Whether the guard blocks a text where it stands."""
-    origin = "tool_result" if labelled.in_data else "user"
+    origin: Origin = "tool_result" if labelled.in_data else "user"
     exchange = GuardInput(
         "input", "chat", "assistant", "r", ("", "Go on.", labelled.text), origins=("system", "user", origin)
     )

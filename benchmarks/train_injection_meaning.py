@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     Numbers: TypeAlias = NDArray[np.float64]
 
 DECAY, ROUNDS, STEPS = 0.5, 3, 12
+MOST_FALSE = 0.015
+"""The share of harmless texts that meaning and words together may block; words alone suffice as well."""
 _PASSAGES_THAT_COUNT = 4
 """A harmless text counts once, however long it is; a passage of a long one at least a quarter of that."""
 
@@ -114,7 +116,7 @@ def main() -> None:
     report(judged, labels)
     if options.write:
         weights, bias = fit(learnt)
-        bias -= threshold(judged, labels)
+        bias -= threshold(judged, labels, MOST_FALSE)
         rows = [f"{bias:.4f}", *(f"{weight:.4f}" for weight in weights)]
         path = Path(injection_meaning.__file__).with_name("injection_meaning.txt")
         path.write_text(

@@ -35,9 +35,9 @@ _ROTATED = ("vtaber", "vafgehpgvba", "flfgrz cebzcg", "qvfertneq", "cerivbhf")
 _TAGS = re.compile("[\U000e0020-\U000e007e]{8,4000}")
 """Letters that nobody sees and every model reads."""
 _SPREAD = re.compile(r"(?<!\w)(?:[^\W_][ .*_-]{1,3}+){9,400}+(?:[^\W_](?!\w))?")
-_DIGITS_IN_WORDS = re.compile(r"[a-z][013457@$]{1,2}[a-z]", re.IGNORECASE)
-_DIGITS = "013457@$"
-_READ_AS = str.maketrans(_DIGITS, "oieastas")
+_DIGITS = "0134579@$!+\N{EURO SIGN}"
+_DIGITS_IN_WORDS = re.compile(rf"[a-z][{_DIGITS}]{{1,2}}[a-z]", re.IGNORECASE)
+_READ_AS = str.maketrans(_DIGITS, "oieastgasite")
 _LEAST_BASE64, _LEAST_HEX, _LEAST_LETTERS, _LEAST_BITS, _LEAST_SIGNS, _LEAST_BASE32, _LEAST_MORSE = (
     24,
     16,
@@ -86,7 +86,7 @@ def other_readings(text: str, letters: int | None = None) -> Iterator[tuple[str,
     if sum(map(beginning.count, _DIGITS)) >= _LEAST_DIGITS and (
         len(_DIGITS_IN_WORDS.findall(beginning)) >= _LEAST_DIGITS
     ):
-        yield beginning.translate(_READ_AS), 0, len(beginning)
+        yield beginning.replace("11", "ll").translate(_READ_AS), 0, len(beginning)
 
 
 def _shouted(text: str) -> Iterator[tuple[str, int, int]]:

@@ -36,8 +36,6 @@ _OF_DATA, _LOWEST = 0.5, -2.5
 _OF_TOOL_ORDER: Mapping[ToolOrder, float] = {ToolOrder.PLAIN: 1.0, ToolOrder.AIMED: 2.0}
 """How much less is enough in data that say to call a tool of the model, and at what or when."""
 _DATA = frozenset({"tool_result", "document"})
-_SURE_WORDS = 0.5
-"""What words alone have to score where meanings are read too."""
 _UNSURE = 1.5
 """How far below what is an attack a model is asked, with ``judge = "unsure"``."""
 _GREY = 0.1
@@ -248,7 +246,7 @@ def _look_at_meaning(text: str) -> Judged:
     if passage is None:
         return words
     score = combined(passage.score, words.score)
-    if words.score >= _SURE_WORDS:
+    if words.score >= 0:  # the attacks that words find are none the less so for what else the text means
         return replace(words, score=max(score, words.score))
     if words.end > words.start:
         return replace(words, score=score)
