@@ -29,8 +29,8 @@ from pricing.db.upsert import insert_into
 from pricing.db.write_queue import InlineWriter, PendingWrite, WouldWait, Writer
 from pricing.errors import LedgerAway, LedgerBusy, LedgerError, LedgerUnusable
 
-if TYPE_CHECKING:  # it loads Postgres' driver
-    from pricing.db.page_writer import PageWriter
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 _ELSEWHERE = "Make its folder writable, or point FAREBOX_HOME at another one."
 _FREE_SPACE = "Free space on its disk and run again: what was written before is safe."
@@ -147,6 +147,24 @@ class _Migrations:
 
 
 _migrations = _Migrations()
+
+
+def _migrations_here() -> Config:
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    return config
+
+
+def upgrade(connection: Connection) -> None:
+    """Run the migrations that a database has not had, within the connection's transaction."""
+    from alembic import command
+
+    config = _migrations_here()
+    config.attributes["connection"] = connection
+    with _migrations.lock:
+        command.upgrade(config, "head")
 
 
 @dataclass(slots=True)
@@ -442,21 +460,8 @@ class Store:
                 journal_table.create(connection)
 
     def _migrate(self, engine: Engine, found: str | None) -> None:
-        from alembic import command
-        from alembic.config import Config
-        from alembic.script import ScriptDirectory
-
-        config = Config()
-        config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-        known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-        if found is not None and found not in known:
-            if self.is_sqlite:
-                with engine.connect() as connection:
-                    ledger_file.check_newer(connection, self.place, found)
-            raise LedgerUnusable(
-                f"The ledger was written by a newer version of Farebox (its schema is {found}, ours {schema.VERSION}).",
-                next_step="Update this copy of Farebox, or point FAREBOX_HOME at another folder.",
-            )
+        if found is not None:
+            self._check_known(engine, found)
         with self._migrating() if self.is_sqlite else nullcontext(), engine.connect() as connection:
             if self.is_sqlite:
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
@@ -465,12 +470,24 @@ class Store:
             if (now := _version(connection)) != schema.VERSION:
                 if self.is_sqlite and now is None:
                     ledger_file.check_new(connection, self.place)
-                config.attributes["connection"] = connection
-                with _migrations.lock:
-                    command.upgrade(config, "head")
+                upgrade(connection)
                 if found is None:
                     connection.execute(schema.meta.insert().values(key="epoch", value=uuid.uuid4().hex))
             connection.commit()
+
+    def _check_known(self, engine: Engine, found: str) -> None:
+        """Refuse a ledger of a version that has no migration from here on."""
+        from alembic.script import ScriptDirectory
+
+        if found in {script.revision for script in ScriptDirectory.from_config(_migrations_here()).walk_revisions()}:
+            return
+        if self.is_sqlite:
+            with engine.connect() as connection:
+                ledger_file.check_newer(connection, self.place, found)
+        raise LedgerUnusable(
+            f"The ledger was written by a newer version of Farebox (its schema is {found}, ours {schema.VERSION}).",
+            next_step="Update this copy of Farebox, or point FAREBOX_HOME at another folder.",
+        )
 
     @contextmanager
     def _migrating(self) -> Iterator[None]:
