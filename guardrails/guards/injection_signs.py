@@ -19,7 +19,7 @@ _SIGNS: dict[str, tuple[tuple[str, ...], str]] = {
     ),
     "role_line": (
         ("system", "assistant", "developer", "admin"),
-        r"^[ \t#*>\[(]{0,6}(?:system|assistant|developer|admin(?:istrator)?)[ ]?(?:prompt|message|note|notice|override|instructions?|update|alert)?[ \t*\])]{0,4}:[ \t*]{0,4}\S",
+        r"^[ \t#*>\[(]{0,6}(?!admin:\ please\b)(?:system|assistant|developer|admin(?:istrator)?)[ ]?(?:prompt|message|note|notice|override|instructions?|update|alert)?[ \t*\])]{0,4}:[ \t*]{0,4}\S",
     ),
     "role_mark": (
         ("[system", "[admin", "[developer", "[assistant", "[inst", '"system"', "'system'", '"developer"'),
@@ -71,7 +71,7 @@ _SIGNS: dict[str, tuple[tuple[str, ...], str]] = {
     ),
     "no_limits": (
         ("restrict", "filter", "limit", "censor", "guardrail", "moral", "ethic", "polic", "anything now", " mode", "jailbr", "you are dan", "act as dan"),
-        r"\bdo\ anything\ now\b|\b(?:jailbr(?:eak|oken)|unfiltered|uncensored|amoral|unrestricted|unaligned)\ (?:ai|model|mode|assistant|chatbot|version|bot|response|language)\b|\b(?:DAN|jailbreak|god|evil|unrestricted|sudo|dev(?:eloper)?|debug|maintenance)\ mode\ (?:enabled|activated|output|is\ now|on\b(?!\ (?:my|your|the|an?|his|her|their)\b))|\b(?:enable|activate|enter|switch\ (?:in)?to|you\ are\ (?:now\ )?in|act\ (?:as\ )?in)\ (?:DAN|jailbreak|god|evil|unrestricted|developer|debug|maintenance)\ mode\b(?!\ (?:on|in|of|for|under|to|from)\ (?:my|your|the|our|an?|android|ios|settings|windows|chrome|this)\b)|\b(?:you\ are|act\ as)\ (?:now\ )?(?:going\ to\ be\ )?(?-i:DAN|AIM|STAN|DUDE)\b",
+        r"\bdo\ anything\ now\b|\b(?:jailbr(?:eak|oken)|unfiltered|uncensored|amoral|unrestricted|unaligned)\ (?:ai|model|mode|assistant|chatbot|version\ of\ (?:you(?:rself)?|chatgpt|gpt|an?\ ai)|bot|response|language)\b|\b(?:DAN|jailbreak|god|evil|unrestricted|sudo|dev(?:eloper)?|debug|maintenance)\ mode\ (?:enabled|activated|output|is\ now|on\b(?!\ (?:my|your|the|an?|his|her|their|its|our|every|each|all|by|after|when|android|ios|windows)\b))|\b(?:enable|activate|enter|switch\ (?:in)?to|you\ are\ (?:now\ )?in|act\ (?:as\ )?in)\ (?:DAN|jailbreak|god|evil|unrestricted|developer|debug|maintenance)\ mode\b(?!\ (?:on|in|of|for|under|to|from)\ (?:my|your|the|our|an?|android|ios|settings|windows|chrome|this)\b)|\b(?:you\ are|act\ as)\ (?:now\ )?(?:going\ to\ be\ )?(?-i:DAN|AIM|STAN|DUDE)\b",
     ),
 }  # fmt: skip
 """Of each sign some texts one of which it is never without, and its pattern; in it a written blank stands for up to three."""
