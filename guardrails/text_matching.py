@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from html import unescape
@@ -114,18 +114,48 @@ def _read(character: str) -> str:
     return "".join(filter(str.isalnum, plain.translate(_ALIKE)))
 
 
+_FOREIGN = re.compile("[^\\x00-\\x7f]+")
+
+
+def translated(text: str, table: Mapping[int, str]) -> str:
+    """What ``str.translate`` gives, with a table that changes no ASCII character: of a text with few others much sooner."""
+    if text.isascii():
+        return text
+    return _FOREIGN.sub(lambda run: run[0].translate(table), text)
+
+
+_MOST_KEPT = 16_384
+
+
+class _Shown(dict[int, str]):
+    """By code point how a character reads: in compatibility form if that is one character, else as it is."""
+
+    def __missing__(self, code: int) -> str:
+        if len(self) >= _MOST_KEPT:
+            self.clear()
+        character = chr(code)
+        plain = unicodedata.normalize("NFKC", character)
+        shown = self[code] = plain if len(plain) == 1 else character
+        return shown
+
+
+_SHOWN = _Shown()
+
+
+@lru_cache(maxsize=4_096)
+def _is_unseen(character: str) -> bool:
+    return unicodedata.category(character) == "Cf"
+
+
 def visible(text: str) -> tuple[str, Sequence[int]]:
     """A text in compatibility form without signs that nobody sees, and where each of its characters stood."""
     if text.isascii():
         return text, range(len(text))
-    shown: list[str] = []
-    places: list[int] = []
-    for at, character in enumerate(text):
-        plain = character if character.isascii() else unicodedata.normalize("NFKC", character)
-        if unicodedata.category(character) != "Cf":
-            shown.append(plain if len(plain) == 1 else character)
-            places.append(at)
-    return "".join(shown), places
+    unseen = "".join(filter(_is_unseen, set("".join(_FOREIGN.findall(text)))))
+    if not unseen:
+        return translated(text, _SHOWN), range(len(text))
+    places = [at for at, character in enumerate(text) if character not in unseen]
+    return translated(text.translate(dict.fromkeys(map(ord, unseen))), _SHOWN), places
 
 
 @dataclass(frozen=True, slots=True)

@@ -138,10 +138,10 @@ class Bound:
     hinted: int
     letters: int
 
-    def may_count(self, signs: Iterable[tuple[str, int, int]]) -> bool:
-        """Whether a text with these signs of structure may score what counts."""
+    def may_count(self, signs: Iterable[tuple[str, int, int]], least_score: float = LEAST_SCORE) -> bool:
+        """Whether a text with these signs of structure may score more than ``least_score``."""
         built = {f"={kind}" for kind, _, _ in signs}
-        least = LEAST_SCORE - _ROUNDED - weights()["bias"] - _positive(built)
+        least = least_score - _ROUNDED - weights()["bias"] - _positive(built) - _positive(LENGTH_FEATURES)
         sentences = self.sentences
         if len(sentences) <= 1:
             return sum(most for most, _ in sentences) > least
@@ -154,10 +154,10 @@ class Bound:
 
 
 def _weigh(first: _Sentence, second: _Sentence) -> float:
-    """What two sentences in a row weigh without signs of structure, at the best length for it."""
+    """What two sentences in a row weigh without signs of structure and whatever their length."""
     known = weights()
     found = first.features() | second.features()
-    return sum(known.get(feature, 0.0) for feature in found) + _positive(LENGTH_FEATURES)
+    return sum(known.get(feature, 0.0) for feature in found)
 
 
 def bound(text: str) -> Bound:

@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
 
+from guardrails.text_matching import translated
+
 _HERE = Path(__file__)
 _UNSPACED = "\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff"
 """Scripts without blanks between words: Thai, Japanese, Chinese."""
@@ -124,7 +126,7 @@ def folded(text: str) -> str:
     """A text in lower case, Latin and Greek letters without accents, every character at its place."""
     if text.isascii():
         return text.lower()
-    plain = text.translate(_FOLDED)
+    plain = translated(text, _FOLDED)
     lowered = plain.lower()
     return lowered if len(lowered) == len(plain) else "".join(letter.lower()[:1] for letter in plain)
 
@@ -289,30 +291,32 @@ def _core() -> frozenset[str]:
     return frozenset(row[0] for row in _rows() if row[2:] == ("core",))
 
 
-def judge(text: str, signs: Iterable[tuple[str, int, int]] = ()) -> Judged:
+LEAST_SCORE = -2.0
+"""Texts with a lower score count as harmless."""
+
+
+def judge(text: str, signs: Iterable[tuple[str, int, int]] = (), least: float = LEAST_SCORE) -> Judged:
     """What a text scores; one that is far from an attack scores ``-inf``.
 
     Args:
         text: as it reads, without invisible signs.
         signs: signs of structure: kind, start and end.
+        least: what it has to score more than to be judged in full.
     """
     known = weights()
     bias = known["bias"]
+    most_of_length = sum(max(0.0, known.get(feature, 0.0)) for feature in LENGTH_FEATURES)
     best = NOTHING
     sentences = _sentences(text, signs, weighted_pairs)
     most = [math.fsum(weight for feature in told if (weight := known.get(feature, 0.0)) > 0) for *_, told in sentences]
     for at in range(max(1, len(sentences) - _SENTENCES + 1) if sentences else 0):
-        if bias + sum(most[at : at + _SENTENCES]) <= max(best.score, LEAST_SCORE):
+        if bias + sum(most[at : at + _SENTENCES]) <= max(best.score, least - most_of_length):
             continue
         window = sentences[at : at + _SENTENCES]
         found = {feature: known[feature] for feature in _together(window) if feature in known}
         score = bias + math.fsum(found.values())  # whose sum is the same in any order
         if _LONG in found and not found.keys() & _core():
             continue
-        if score > max(best.score, LEAST_SCORE):
+        if score > max(best.score, least):
             best = Judged(score, window[0][0], window[-1][1], found)
     return best
-
-
-LEAST_SCORE = -2.0
-"""Texts with a lower score count as harmless."""

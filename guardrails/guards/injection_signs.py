@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from guardrails.anchored_patterns import Anchored, Finditer
 from guardrails.text_matching import has_any
 
 _SIGNS: dict[str, tuple[tuple[str, ...], str]] = {
@@ -75,13 +76,19 @@ _SIGNS: dict[str, tuple[tuple[str, ...], str]] = {
     ),
 }  # fmt: skip
 """Of each sign some texts one of which it is never without, and its pattern; in it a written blank stands for up to three."""
-_COMPILED = {
-    kind: (
-        hints,
-        re.compile(pattern.replace(r"\ ", r"[ \t]{1,3}"), re.IGNORECASE | re.MULTILINE),
-    )
-    for kind, (hints, pattern) in _SIGNS.items()
-}
+
+_NEEDED = {"split": re.compile("=[ ]?[\"']|[+][ ]?\\w{1,4}[ ]?[+]|conca|comb|jo[i\u0131]n")}
+"""Of signs that may begin with any letter, what a text in small letters is not without that has one."""
+
+
+def _finditer(kind: str, pattern: str) -> Finditer:
+    compiled = re.compile(pattern.replace(r"\ ", r"[ \t]{1,3}"), re.IGNORECASE | re.MULTILINE)
+    if (needed := _NEEDED.get(kind)) is None:
+        return Anchored(compiled).finditer
+    return lambda text, lowered: compiled.finditer(text) if needed.search(lowered) else ()
+
+
+_COMPILED = {kind: (hints, _finditer(kind, pattern)) for kind, (hints, pattern) in _SIGNS.items()}
 _MOST_FOUND = 50
 KINDS = tuple(_SIGNS)
 _WORD = re.compile("[a-z0-9]+")
@@ -142,10 +149,10 @@ def signs(text: str, lowered: str, hinted: int | None = None) -> Iterator[tuple[
         marked |= _BY_SIGN[sign]
     if not hinted | marked:
         return
-    for bit, (kind, (hints, pattern)) in enumerate(_COMPILED.items()):
+    for bit, (kind, (hints, finditer)) in enumerate(_COMPILED.items()):
         may_be = marked >> bit & 1 and _MARKS[bit].search(lowered)
         if may_be or (hinted >> bit & 1 and has_any(lowered, hints)):
-            for count, match in enumerate(pattern.finditer(text)):
+            for count, match in enumerate(finditer(text, lowered)):
                 if count >= _MOST_FOUND:
                     break
                 yield kind, match.start(), match.end()
