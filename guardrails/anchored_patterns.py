@@ -64,31 +64,43 @@ class Anchored:
             text: the text.
             lowered: the text in small letters where that is at hand.
         """
+        places = self._places(text, lowered)
+        if places is None or len(places) * _CROWDED > len(text):
+            return self.pattern.finditer(text)
+        return self._matches(text, places) if places else ()
+
+    def search(self, text: str, start: int, end: int) -> re.Match[str] | None:
+        """What ``search`` of the pattern finds from ``start`` to ``end``."""
+        places = self._places(text[start:end])
+        if places is None:
+            return self.pattern.search(text, start, end)
+        match_at = self.pattern.match
+        for place in places:
+            if match := match_at(text, start + place, end):
+                return match
+        return None
+
+    def _places(self, text: str, lowered: str = "") -> list[int] | None:
+        """Where a match may begin, in order; None where small letters do not tell."""
         searched = text
         if self._folds:
             searched = lowered or text.lower()
             if len(searched) != len(text) or not (text.isascii() or _ODD.isdisjoint(text)):
-                return self.pattern.finditer(text)
-        places = list(self._places(searched))
-        if not places:
-            return ()
-        if len(places) * _CROWDED > len(text):
-            return self.pattern.finditer(text)
-        places.sort()
-        return self._matches(text, places)
-
-    def _places(self, searched: str) -> Iterator[int]:
+                return None
+        find, places = searched.find, []
         for beginning in self._beginnings:
-            at = searched.find(beginning)
+            at = find(beginning)
             while at >= 0:
-                yield at
-                at = searched.find(beginning, at + 1)
+                places.append(at)
+                at = find(beginning, at + 1)
         if self._at_line:
-            yield 0
-            at = searched.find("\n")
+            places.append(0)
+            at = find("\n")
             while at >= 0:
-                yield at + 1
-                at = searched.find("\n", at + 1)
+                places.append(at + 1)
+                at = find("\n", at + 1)
+        places.sort()
+        return places
 
     def _matches(self, text: str, places: Iterable[int]) -> Iterator[re.Match[str]]:
         done, match_at = 0, self.pattern.match
@@ -96,6 +108,17 @@ class Anchored:
             if place >= done and (match := match_at(text, place)):
                 yield match
                 done = match.end()
+
+
+def matches_behind(pattern: re.Pattern[str], text: str, mark: str) -> Iterator[re.Match[str]]:
+    """What a pattern finds directly behind a mark, apart from each other; it matches no empty text."""
+    at, done = text.find(mark), 0
+    while at >= 0:
+        at += len(mark)
+        if at >= done and (match := pattern.match(text, at)):
+            yield match
+            done = match.end()
+        at = text.find(mark, at)
 
 
 def _ignores_case(parsed: Any, flags: int) -> bool:

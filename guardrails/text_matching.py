@@ -23,16 +23,29 @@ def has_any(text: str, hints: Iterable[str]) -> bool:
 
 
 _LONGEST_KEPT = 8_000
+_LEAST_LONG = 14
+
+
+def long_words(text: str) -> Sequence[tuple[int, str]]:
+    """Stretches of at least 14 characters without a blank, and where each begins. Several guards ask it of the same text."""
+    return _remembered(text) if len(text) <= _LONGEST_KEPT else _long_words(text)
 
 
 def longest_word(text: str) -> int:
-    """Characters of the longest stretch without a blank. Several guards ask it of the same text."""
-    return _longest_word(text) if len(text) <= _LONGEST_KEPT else max(map(len, text.split()), default=0)
+    """Characters of the longest stretch without a blank, if it has 14 or more, else 0."""
+    return max((len(word) for _, word in long_words(text)), default=0)
 
 
-@lru_cache(maxsize=16)
-def _longest_word(text: str) -> int:
-    return max(map(len, text.split()), default=0)
+def _long_words(text: str) -> Sequence[tuple[int, str]]:
+    found, at = [], 0
+    for word in [word for word in text.split() if len(word) >= _LEAST_LONG]:
+        at = text.index(word, at)
+        found.append((at, word))
+        at += len(word)
+    return found
+
+
+_remembered = lru_cache(maxsize=16)(_long_words)
 
 
 _MOST_REPEATS = 200

@@ -4,6 +4,9 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
+from re import _parser as parser  # type: ignore[attr-defined]
+from typing import TypeAlias
 
 _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 
@@ -142,6 +145,50 @@ _PREFIXED: tuple[tuple[str, tuple[str, ...], str], ...] = (
 )  # fmt: skip
 """Kind, the texts one of which must occur for the pattern to be tried, the pattern."""
 
-SHORTEST = 15
-"""Characters without a blank, of the shortest key that any of the patterns finds."""
-RULES = tuple((kind, hints, re.compile(rf"(?<![A-Za-z0-9_])(?:{pattern})")) for kind, hints, pattern in _PREFIXED)
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rule:
+    """How the keys of an issuer look. None of them has a blank in it.
+
+    Args:
+        place: among the rules; of two that find the same the one that comes first names the kind.
+        kind: of the key.
+        pattern: what finds it.
+        shortest: characters of the shortest key that it finds.
+    """
+
+    place: int
+    kind: str
+    pattern: re.Pattern[str]
+    shortest: int
+
+
+_Pair: TypeAlias = tuple[str, ...]
+_BY_PAIR: dict[_Pair, list[tuple[str, Rule]]] = {}
+"""Texts without which a rule finds nothing, and the rule, by the first two signs of the text."""
+_BY_SIGN: list[tuple[str, Rule]] = []
+"""Likewise of texts of one sign."""
+for _place, (_kind, _hints, _form) in enumerate(_PREFIXED):
+    _pattern = re.compile(rf"(?<![A-Za-z0-9_])(?:{_form})")
+    _rule = Rule(_place, _kind, _pattern, parser.parse(_form).getwidth()[0])
+    for _hint in _hints:
+        if len(_hint) > 1:
+            _BY_PAIR.setdefault(tuple(_hint[:2]), []).append((_hint, _rule))
+        else:
+            _BY_SIGN.append((_hint, _rule))
+_PAIRS = frozenset(_BY_PAIR)
+SHORTEST = min(rule.shortest for hinted in (*_BY_PAIR.values(), _BY_SIGN) for _, rule in hinted)
+"""Characters of the shortest key that any of the rules finds."""
+
+
+def rules_for(word: str) -> list[Rule]:
+    """The rules that may find something in a stretch without a blank."""
+    length = len(word)
+    found = [
+        rule
+        for pair in _PAIRS.intersection(zip(word, word[1:], strict=False))
+        for hint, rule in _BY_PAIR[pair]
+        if rule.shortest <= length and hint in word
+    ]
+    found += [rule for sign, rule in _BY_SIGN if rule.shortest <= length and sign in word]
+    return found
