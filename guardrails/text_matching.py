@@ -137,6 +137,18 @@ def translated(text: str, table: Mapping[int, str]) -> str:
     return _FOREIGN.sub(lambda run: run[0].translate(table), text)
 
 
+def replaced_letters(pattern: re.Pattern[str], by: str, text: str) -> str:
+    """What ``sub`` of a pattern gives that finds no ASCII character: of a text with few others much sooner."""
+    if not pattern.search(foreign(text)):
+        return text
+    return _FOREIGN.sub(lambda run: pattern.sub(by, run[0]), text)
+
+
+def foreign(text: str) -> str:
+    """The characters of a text that are not ASCII."""
+    return "" if text.isascii() else "".join(_FOREIGN.findall(text))
+
+
 _MOST_KEPT = 16_384
 
 
@@ -164,7 +176,7 @@ def visible(text: str) -> tuple[str, Sequence[int]]:
     """A text in compatibility form without signs that nobody sees, and where each of its characters stood."""
     if text.isascii():
         return text, range(len(text))
-    unseen = "".join(filter(_is_unseen, set("".join(_FOREIGN.findall(text)))))
+    unseen = "".join(filter(_is_unseen, set(foreign(text))))
     if not unseen:
         return translated(text, _SHOWN), range(len(text))
     places = [at for at, character in enumerate(text) if character not in unseen]

@@ -16,7 +16,7 @@ from importlib import import_module
 from typing import TypeAlias
 
 from guardrails.pii.patterns import Entity
-from guardrails.pii.text import LABEL_END, Labels, NumberWords, PlainText, Words
+from guardrails.pii.text import LABEL_END, WORD_START, Labels, NumberWords, PlainText, Words
 
 KIND = "nationalid"
 Valid: TypeAlias = Callable[[str], bool]
@@ -410,6 +410,8 @@ _CODICE = re.compile(
     r"(?i)(?<![^\W_])(?P<codice>[A-Z]{3}[ ]?[A-Z]{3}[ ]?\d{2}[A-EHLMPRST]\d{2}[ ]?[A-Z]\d{3}[A-Z])(?![^\W_])"
 )
 _LEAST_IN_LETTERED = 4
+_LETTERED_START = re.compile(r"(?i:[a-z\d])(?<![^\W_].)(?:(?<=\d)|(?=(?i:[a-z]){0,4}[ -]?\d))")
+_IN_CODICE = re.compile(r"\d\d(?i:[A-EHLMPRST])\d\d")
 _LETTERED_MODULES = {
     "dni": "es.dni", "nie": "es.nie", "codice": "it.codicefiscale", "hetu": "fi.hetu", "curp": "mx.curp",
     "pnr": "se.personnummer", "nir": "fr.nir", "ric": "cn.ric", "rut": "cl.rut", "pps": "ie.pps",
@@ -426,7 +428,9 @@ def national_ids(plain: PlainText) -> Iterator[Entity]:
         return
     yield from _of_digits(plain)
     generic = NumberWords(_GENERIC, plain)
-    for match in (*plain.numbers_at_words(_LETTERED, _LEAST_IN_LETTERED), *plain.numbers_at_words(_CODICE, 2)):
+    lettered = plain.numbers_at_words(_LETTERED, _LEAST_IN_LETTERED, start=_LETTERED_START)
+    codici = plain.numbers_at_words(_CODICE, 2, start=WORD_START) if _IN_CODICE.search(plain.text) else ()
+    for match in (*lettered, *codici):
         name = str(match.lastgroup)
         module = _LETTERED_MODULES.get(name)
         right = name in _BY_FORM or (module is not None and name not in _LABELLED_FORMS and _valid(module, match[0]))

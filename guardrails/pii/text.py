@@ -11,13 +11,16 @@ from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import TypeAlias
 
+from guardrails.text_matching import foreign, replaced_letters, translated
+
 _STRETCH = re.compile(r"\d(?:[\s./()_-]{0,3}\d)+")
 """Digits with no more between two of them than any number of a person, account or telephone has."""
 _DIGIT = re.compile(r"\d")
 _FOUR_DIGITS = re.compile(r"\d(?:\D{0,60}+\d){3}")
 _LEAD, _TRAIL = 8, 32
 """Characters around its digits that may belong to a number, or decide whether it is one: ``(+``, an extension."""
-_WORD_START = re.compile(r"[\w(](?<![^\W_].)")
+WORD_START = re.compile(r"[\w(](?<![^\W_].)")
+_NUMBER_START = re.compile(r"[\d(](?<![^\W_].)")
 _SHORT = 4
 _LABEL_LEAD, _LABEL_TRAIL, _LABEL_STEP = 250, 80, 40
 """Characters before and behind a digit within which a label of its number may stand."""
@@ -226,7 +229,7 @@ _UNIFORM = str.maketrans(
             if unicodedata.category(chr(code)) == "Nd"
         },
         **dict.fromkeys("\u00a0\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f", " "),
-        **dict.fromkeys("\u3000\t", " "),
+        "\u3000": " ",
         **dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63", "-"),
         "\ufe6b": "@",
         **dict.fromkeys("\u2024\u00b7\u2022\u2027", "."),
@@ -239,7 +242,7 @@ _UNACCENTED = {
     if (base := unicodedata.normalize("NFD", chr(code))[0]) != chr(code)
     and base.isalpha()
     and base.islower() == chr(code).islower()
-} | {ord("_"): " "}
+}
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 _UNSPACED = re.compile(
     "[\u0590-\u08ff\u0900-\u109f\u0e00-\u0fff\u1100-\u11ff\u1780-\u17ff\u2e80-\u312f\u3131-\u318f\u31f0-\u9fff\ua000-\ua4cf"
@@ -265,8 +268,8 @@ class PlainText:
         if text.isascii():
             self.source = self.text = text.replace("\t", " ") if "\t" in text else text
         else:
-            self.source, self.places = _visible(text.translate(_UNIFORM))
-            self.text = _UNSPACED.sub(_BOUNDARY, self.source)
+            self.source, self.places = _visible(translated(text.replace("\t", " "), _UNIFORM))
+            self.text = replaced_letters(_UNSPACED, _BOUNDARY, self.source)
         self._original = text if self.places is None else self.source
         self.folded = self.source.casefold()
         digit = _DIGIT.search(self.text)
@@ -278,7 +281,7 @@ class PlainText:
         if digit is not None:
             self._note_stretches()
         self._windows: dict[int, list[tuple[int, int]]] = {}
-        self._words_in: dict[int, list[tuple[int, int, list[int]]]] = {}
+        self._words_in: dict[tuple[int, re.Pattern[str]], list[tuple[int, int, list[int]]]] = {}
         self._named_otherwise: dict[int, bool] = {}
 
     def _note_stretches(self) -> None:
@@ -293,7 +296,7 @@ class PlainText:
         lowered = self.source.lower()
         if len(lowered) != len(self.source):  # a few letters grow when they get small
             lowered = "".join(letter.lower()[0] for letter in self.source)
-        return lowered.replace("_", " ") if lowered.isascii() else lowered.translate(_UNACCENTED)
+        return translated(lowered, _UNACCENTED).replace("_", " ")
 
     @cached_property
     def words(self) -> frozenset[str]:
@@ -377,26 +380,32 @@ class PlainText:
                 continue
             yield from pattern.finditer(self.text, start, end)
 
-    def numbers_at_words(self, pattern: re.Pattern[str], least: int, sign: str = "") -> Iterable[re.Match[str]]:
-        """The same, of a pattern that begins with a bracket or where no letter or digit stands before: tried only there.
-        A pattern that begins with a look behind costs as much at each character as a whole attempt.
+    def numbers_at_words(
+        self, pattern: re.Pattern[str], least: int, sign: str = "", start: re.Pattern[str] = _NUMBER_START
+    ) -> Iterable[re.Match[str]]:
+        """The same, of a pattern that begins with a digit or a bracket where no letter or digit stands before, or with
+        what ``start`` finds: tried only there. A pattern that begins with a look behind costs as much at each character
+        as a whole attempt.
         """
-        return () if least > self._most_digits else self._numbers_at_words(pattern, least, sign)
+        return () if least > self._most_digits else self._numbers_at_words(pattern, least, sign, start)
 
-    def _numbers_at_words(self, pattern: re.Pattern[str], least: int, sign: str) -> Iterator[re.Match[str]]:
-        if least not in self._words_in:
+    def _numbers_at_words(
+        self, pattern: re.Pattern[str], least: int, sign: str, start: re.Pattern[str]
+    ) -> Iterator[re.Match[str]]:
+        windows = self._words_in.get((least, start))
+        if windows is None:
             if least not in self._windows:
                 self._windows[least] = list(self._around(least))
-            self._words_in[least] = [
-                (start, end, [word.start() for word in _WORD_START.finditer(self.text, start, end)])
-                for start, end in self._windows[least]
+            windows = self._words_in[least, start] = [
+                (first, last, [word.start() for word in start.finditer(self.text, first, last)])
+                for first, last in self._windows[least]
             ]
-        for start, end, places in self._words_in[least]:
-            if sign and self.text.find(sign, start, end) < 0:
+        for first, last, places in windows:
+            if sign and self.text.find(sign, first, last) < 0:
                 continue
-            done = start
+            done = first
             for place in places:
-                if place >= done and (match := pattern.match(self.text, place, end)):
+                if place >= done and (match := pattern.match(self.text, place, last)):
                     yield match
                     done = match.end()
 
@@ -433,7 +442,7 @@ class PlainText:
 
 def _visible(text: str) -> tuple[str, list[int] | None]:
     """Without characters that nobody sees, and where each character left stood; None if all did."""
-    if not _INVISIBLE.search(text):
+    if not _INVISIBLE.search(foreign(text)):
         return text, None
     places = [at for at, character in enumerate(text) if not _INVISIBLE.match(character)]
     return "".join(text[at] for at in places), places
@@ -509,11 +518,10 @@ def _split(line: str, delimiter: str, at: int) -> list[tuple[int, int]]:
 
 
 _BY_TRIGRAM: dict[Trigram, dict[str, None]] = {}
-"""The words of all lists by the rarest three letters of each: most texts have few of these, and one look finds them."""
-_SOUGHT: set[Trigram] = set()
+"""The words of all lists by the rarest three letters of each without a blank: most texts have few of these."""
 _BRIEF: dict[str, None] = {}
 _BRIEF_ASCII: dict[str, None] = {}
-"""Words of two letters of all lists."""
+"""Words of all lists without three letters in a row."""
 
 
 class Labels:
@@ -524,24 +532,41 @@ class Labels:
     """
 
     def __init__(self, words: Iterable[str]) -> None:
-        self.words = frozenset(word.translate(_UNACCENTED) for word in words)
+        self.words = frozenset(translated(word, _UNACCENTED).replace("_", " ") for word in words)
         """Without accents."""
         for word in self.words:
-            if trigrams := list(_trigrams(word)):
+            if trigrams := [trigram for trigram in _trigrams(word) if " " not in trigram]:
                 rarest = min(trigrams, key=lambda trigram: sum(map(_FREQUENT.find, trigram)))
                 _BY_TRIGRAM.setdefault(rarest, {})[word] = None
-                _SOUGHT.add(rarest)
             else:
                 _BRIEF[word] = None
                 if word.isascii():
                     _BRIEF_ASCII[word] = None
+        _KNOWN.clear()
+
+
+class _KnownStretches(dict[str, tuple[str, ...]]):
+    """Words of all lists that may stand where a stretch without a blank does, by the stretch."""
+
+    def __missing__(self, stretch: str) -> tuple[str, ...]:
+        near = [word for trigram in _BY_TRIGRAM.keys() & set(_trigrams(stretch)) for word in _BY_TRIGRAM[trigram]]
+        found = tuple(word for word in near if " " in word or word in stretch)
+        if len(stretch) <= _LONGEST_KNOWN:
+            if len(self) >= _MOST_KNOWN:
+                self.clear()
+            self[stretch] = found
+        return found
+
+
+_LONGEST_KNOWN, _MOST_KNOWN = 24, 16_384
+_KNOWN = _KnownStretches()
 
 
 def _words_in(text: str) -> frozenset[str]:
     """The words of all lists that stand in a text."""
     found = [word for word in (_BRIEF_ASCII if text.isascii() else _BRIEF) if word in text]
-    for trigram in _SOUGHT.intersection(_trigrams(text)):
-        found += [word for word in _BY_TRIGRAM[trigram] if word in text]
+    for near in filter(None, map(_KNOWN.__getitem__, set(text.split()))):
+        found += [word for word in near if " " not in word or word in text]
     return frozenset(found)
 
 
