@@ -29,6 +29,12 @@ _MAY_HEAD = re.compile(r"^(?=[^\n]*[\t|;,])[^\n=:.!?]+$", re.MULTILINE)
 Trigram: TypeAlias = tuple[str, str, str]
 _TO_OTHER = 24
 
+TOPS = (
+    "com|org|net|edu|gov|info|biz|io|co|app|dev|ai|me|tv|xyz|online|site|shop|store|blog|cloud|tech|club|top|pro|eu|uk|de|"
+    "fr|it|es|nl|be|ch|at|pl|pt|se|no|dk|fi|ie|cz|gr|ru|ua|tr|jp|cn|kr|in|au|nz|ca|us|br|mx|ar|za|il|sg|hk|tw|ly|gg"
+)
+TOP = re.compile(rf"(?i)\.(?=\w)(?:{TOPS})(?!\w)")
+"""The top level of a host."""
 _NUMBER_OF = r"(?:[ -]?(?:number|num|no|nr|id|code|nummer|numero|zeichen|key)\b|[ -]?(?:n[°º]|#)|番号|編号|编号|號碼|号码|号|번호|[ ]?رقم)"
 _OTHER = (
     *(
@@ -332,6 +338,11 @@ class PlainText:
         return _words_in(self.by_numbers)
 
     @cached_property
+    def has_top(self) -> bool:
+        """Whether something in the text ends like a host does."""
+        return TOP.search(self.text) is not None
+
+    @cached_property
     def has_four_digits(self) -> bool:
         """Whether somewhere four digits follow each other with at most 60 other characters between each two."""
         return self.has_digit and _FOUR_DIGITS.search(self.text, self._first_digit) is not None
@@ -520,8 +531,9 @@ def _split(line: str, delimiter: str, at: int) -> list[tuple[int, int]]:
 _BY_TRIGRAM: dict[Trigram, dict[str, None]] = {}
 """The words of all lists by the rarest three letters of each without a blank: most texts have few of these."""
 _BRIEF: dict[str, None] = {}
-_BRIEF_ASCII: dict[str, None] = {}
-"""Words of all lists without three letters in a row."""
+"""Words of all lists without three letters in a row, in ASCII."""
+_BRIEF_FOREIGN: dict[str, list[str]] = {}
+"""Other such words by their first letter."""
 
 
 class Labels:
@@ -538,19 +550,26 @@ class Labels:
             if trigrams := [trigram for trigram in _trigrams(word) if " " not in trigram]:
                 rarest = min(trigrams, key=lambda trigram: sum(map(_FREQUENT.find, trigram)))
                 _BY_TRIGRAM.setdefault(rarest, {})[word] = None
-            else:
+            elif word.isascii():
                 _BRIEF[word] = None
-                if word.isascii():
-                    _BRIEF_ASCII[word] = None
+            elif word not in _BRIEF_FOREIGN.setdefault(word[0], []):
+                _BRIEF_FOREIGN[word[0]].append(word)
         _KNOWN.clear()
 
 
-class _KnownStretches(dict[str, tuple[str, ...]]):
-    """Words of all lists that may stand where a stretch without a blank does, by the stretch."""
+_Near: TypeAlias = tuple[frozenset[str], tuple[str, ...]]
 
-    def __missing__(self, stretch: str) -> tuple[str, ...]:
+
+class _KnownStretches(dict[str, _Near | None]):
+    """By stretch without a blank the words of all lists that stand in it, and those with a blank that may; None if none
+    does.
+    """
+
+    def __missing__(self, stretch: str) -> _Near | None:
         near = [word for trigram in _BY_TRIGRAM.keys() & set(_trigrams(stretch)) for word in _BY_TRIGRAM[trigram]]
-        found = tuple(word for word in near if " " in word or word in stretch)
+        here = frozenset(word for word in near if word in stretch)
+        split = tuple(word for word in near if " " in word)
+        found = (here, split) if here or split else None
         if len(stretch) <= _LONGEST_KNOWN:
             if len(self) >= _MOST_KNOWN:
                 self.clear()
@@ -564,10 +583,13 @@ _KNOWN = _KnownStretches()
 
 def _words_in(text: str) -> frozenset[str]:
     """The words of all lists that stand in a text."""
-    found = [word for word in (_BRIEF_ASCII if text.isascii() else _BRIEF) if word in text]
-    for near in filter(None, map(_KNOWN.__getitem__, set(text.split()))):
-        found += [word for word in near if " " not in word or word in text]
-    return frozenset(found)
+    near = list(filter(None, map(_KNOWN.__getitem__, set(text.split()))))
+    found = [word for word in _BRIEF if word in text]
+    found += [word for _, split in near for word in split if word in text]
+    if not text.isascii():
+        first = _BRIEF_FOREIGN.keys() & set(foreign(text))
+        found += [word for letter in first for word in _BRIEF_FOREIGN[letter] if word in text]
+    return frozenset(found).union(*[here for here, _ in near])
 
 
 _FREQUENT = "zqxjkvbpygfwmucldrhsnioate "
