@@ -31,11 +31,6 @@ def long_words(text: str) -> Sequence[tuple[int, str]]:
     return _remembered(text) if len(text) <= _LONGEST_KEPT else _long_words(text)
 
 
-def longest_word(text: str) -> int:
-    """Characters of the longest stretch without a blank, if it has 14 or more, else 0."""
-    return max((len(word) for _, word in long_words(text)), default=0)
-
-
 def _long_words(text: str) -> Sequence[tuple[int, str]]:
     found, at = [], 0
     for word in [word for word in text.split() if len(word) >= _LEAST_LONG]:

@@ -14,6 +14,7 @@ from operator import itemgetter
 
 from guardrails.guards.injection_model import (
     BEGINNING,
+    ENDS,
     LEAST_SCORE,
     LENGTH_FEATURES,
     LONGEST_SENTENCE,
@@ -22,7 +23,6 @@ from guardrails.guards.injection_model import (
     first_features,
     folded,
     meanings_of,
-    sentences_of,
     tokens_of,
     weighted_pairs,
     weights,
@@ -46,6 +46,10 @@ class _Word:
     first_weight: float = 0.0
 
 
+_END = _Word()
+"""Stands for the end of a sentence."""
+
+
 class _KnownWords(dict[str, _Word | None]):
     """By token; None for a word that matters to nothing. A lookup of a word that was met before runs no Python."""
 
@@ -60,6 +64,8 @@ _KNOWN = _KnownWords()
 
 
 def _word(token: str) -> _Word | None:
+    if token[0] in ENDS:
+        return _END
     if token.isdecimal() and len(token) > 1:  # no number means or hints at anything
         return None
     meanings, phrase = meanings_of(token)
@@ -162,27 +168,15 @@ def _weigh(first: _Sentence, second: _Sentence) -> float:
 
 def bound(text: str) -> Bound:
     """What a text, as it reads, scores at most."""
-    hinted = letters = 0
+    hinted = letters = begin = 0
     sentences: list[tuple[float, _Sentence]] = []
-    for sentence in sentences_of(folded(text)):
-        looked = _remembered if len(sentence) <= _LONGEST_KEPT else _look
-        parts, hints, single = looked(sentence)
-        sentences += parts
-        hinted |= hints
-        letters += single
-    return Bound(sentences, hinted, letters)
-
-
-_LONGEST_KEPT = 1_000
-"""Characters of a sentence that is remembered: instructions, signatures and documents say the same again."""
-
-
-def _look(sentence: str) -> tuple[Sequence[tuple[float, _Sentence]], int, int]:
-    """The parts of a folded sentence in which something means something, the signs hinted at, and single letters."""
-    tokens = tokens_of(sentence)
-    hinted = letters = 0
     read: list[_Read] = []
+    tokens = tokens_of(folded(text))
     for at, word in [(at, word) for at, word in enumerate(map(_KNOWN.__getitem__, tokens)) if word is not None]:
+        if word is _END:
+            sentences += _parts(read, begin, at)
+            read, begin = [], at + 1
+            continue
         hinted |= word.hinted
         letters += word.letter
         phrases = begun_phrases(tokens, at) if word.phrase else None
@@ -191,20 +185,21 @@ def _look(sentence: str) -> tuple[Sequence[tuple[float, _Sentence]], int, int]:
             read.append((at, meanings, _positive(meanings), _positive(first_features(meanings))))
         elif word.meanings:
             read.append((at, word.meanings, word.weight, word.first_weight))
-    if len(tokens) < LONGEST_SENTENCE:
-        whole = _Sentence(0, read)
-        return ((whole.most(), whole),) if read else (), hinted, letters
-    parts = (_Sentence(start, part) for start, part in _parts(read, len(tokens)))
-    return tuple((part.most(), part) for part in parts), hinted, letters
+    sentences += _parts(read, begin, len(tokens))
+    return Bound(sentences, hinted, letters)
 
 
-def _parts(read: Sequence[_Read], length: int) -> Iterator[tuple[int, Sequence[_Read]]]:
-    """Parts of a sentence that is too long: where each begins, and its words that mean something."""
-    for start in range(0, length, LONGEST_SENTENCE - REACH):
+def _parts(read: Sequence[_Read], begin: int, end: int) -> Iterator[tuple[float, _Sentence]]:
+    """A sentence from one place to another, or the parts of one that is too long, if they mean something."""
+    if not read:
+        return
+    if end - begin < LONGEST_SENTENCE:
+        whole = _Sentence(begin, read)
+        yield whole.most(), whole
+        return
+    for start in range(begin, end, LONGEST_SENTENCE - REACH):
         first = bisect_left(read, start, key=itemgetter(0))
         last = bisect_left(read, start + LONGEST_SENTENCE, first, key=itemgetter(0))
         if first < last:
-            yield start, read[first:last]
-
-
-_remembered = lru_cache(maxsize=2_048)(_look)
+            part = _Sentence(start, read[first:last])
+            yield part.most(), part

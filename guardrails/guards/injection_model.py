@@ -31,6 +31,7 @@ _LONG = "#160"
 BEGINNING = 1
 """Place of the last word that counts as the first of a sentence: an order begins with its verb, or with *please*."""
 END = ".!?;。！？؟।|"
+ENDS = f"{END}\n"
 _FOLDED = {
     code: plain
     for first, last in ((0xC0, 0x24F), (0x1E00, 0x1EFF), (0x370, 0x3FF), (0x401, 0x401), (0x451, 0x451))
@@ -148,15 +149,10 @@ def meanings_of(token: str) -> tuple[frozenset[str], bool]:
     return _meanings(word), word in _words().phrases
 
 
-def tokens_of(sentence: str) -> list[str]:
-    """The words of a folded sentence."""
-    found: list[str] = _words().token(sentence).findall(sentence)
+def tokens_of(folded: str) -> list[str]:
+    """The words of a folded text and the ends of its sentences, which begin with one of :data:`ENDS`."""
+    found: list[str] = _words().token(folded).findall(folded)
     return found
-
-
-def sentences_of(folded: str) -> list[str]:
-    """A folded text without the ends of its sentences."""
-    return (_ASCII_END if folded.isascii() else _ANY_END).split(folded)
 
 
 _NOTHING: frozenset[str] = frozenset()
@@ -295,28 +291,26 @@ LEAST_SCORE = -2.0
 """Texts with a lower score count as harmless."""
 
 
-def judge(text: str, signs: Iterable[tuple[str, int, int]] = (), least: float = LEAST_SCORE) -> Judged:
+def judge(text: str, signs: Iterable[tuple[str, int, int]] = ()) -> Judged:
     """What a text scores; one that is far from an attack scores ``-inf``.
 
     Args:
         text: as it reads, without invisible signs.
         signs: signs of structure: kind, start and end.
-        least: what it has to score more than to be judged in full.
     """
     known = weights()
     bias = known["bias"]
-    most_of_length = sum(max(0.0, known.get(feature, 0.0)) for feature in LENGTH_FEATURES)
     best = NOTHING
     sentences = _sentences(text, signs, weighted_pairs)
     most = [math.fsum(weight for feature in told if (weight := known.get(feature, 0.0)) > 0) for *_, told in sentences]
     for at in range(max(1, len(sentences) - _SENTENCES + 1) if sentences else 0):
-        if bias + sum(most[at : at + _SENTENCES]) <= max(best.score, least - most_of_length):
+        if bias + sum(most[at : at + _SENTENCES]) <= max(best.score, LEAST_SCORE):
             continue
         window = sentences[at : at + _SENTENCES]
         found = {feature: known[feature] for feature in _together(window) if feature in known}
         score = bias + math.fsum(found.values())  # whose sum is the same in any order
         if _LONG in found and not found.keys() & _core():
             continue
-        if score > max(best.score, least):
+        if score > max(best.score, LEAST_SCORE):
             best = Judged(score, window[0][0], window[-1][1], found)
     return best

@@ -219,16 +219,16 @@ def as_shown(text: str) -> tuple[str, Sequence[int]]:
 
 
 def _look(text: str, least: float = LEAST_SCORE) -> Judged:
-    """What a text scores in the reading that scores most, if that is more than ``least``; places are those of the text."""
+    """What a text scores in the reading that scores most, if that may be more than ``least``; places are those of the text."""
     shown, places = as_shown(text)
     most = bound(shown)
     built = list(signs(shown, shown.lower(), most.hinted))
-    best = judge(shown, built, least) if most.may_count(built, least) else NOTHING
+    best = judge(shown, built) if most.may_count(built, least) else NOTHING
     for hidden, start, end in other_readings(shown, most.letters):
-        best = _better(best, judge(hidden, least=0.0), start, end)
+        best = _better(best, judge(hidden), start, end)
     best = _in_text(best, places)
     for hidden, start, end in tagged(text):
-        best = _better(best, judge(hidden, least=0.0), start, end)
+        best = _better(best, judge(hidden), start, end)
     return best
 
 
