@@ -7,6 +7,7 @@ for the few texts that it can begin with, and trying it there, finds the same at
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from re import _casefix as casefix  # type: ignore[attr-defined]
 from re import _constants as codes  # type: ignore[attr-defined]
@@ -15,6 +16,7 @@ from typing import Any, TypeAlias
 
 _MOST_BEGINNINGS, _LONGEST, _MOST_OF_SET = 160, 8, 24
 """Beginnings of one pattern, characters of one, and signs of a set that are written out."""
+_LEAST_ALIKE = 2
 _ODD = frozenset("\u0131\u017f\u0130")
 """Letters that are alike to an ASCII one without regard to case, and not in small letters."""
 _CROWDED = 6
@@ -52,10 +54,7 @@ class Anchored:
             raise ValueError(f"{pattern.pattern!r} may begin with anything")
         self.pattern = pattern
         self._at_line = None in beginnings
-        texts = tuple(text for text in beginnings if text is not None)
-        self._beginnings = tuple(
-            text for text in texts if not any(text != other and text.startswith(other) for other in texts)
-        )
+        self._beginnings = _fewer({text for text in beginnings if text is not None})
 
     def finditer(self, text: str, lowered: str = "") -> Iterable[re.Match[str]]:
         """What ``finditer`` of the pattern finds.
@@ -108,6 +107,14 @@ class Anchored:
             if place >= done and (match := match_at(text, place)):
                 yield match
                 done = match.end()
+
+
+def _fewer(texts: set[str]) -> tuple[str, ...]:
+    """Texts one of which each of these begins with; several that begin alike are looked for by what they share."""
+    for length in range(_LONGEST - 1, 1, -1):
+        alike = Counter(text[:length] for text in texts)
+        texts = {text[:length] if alike[text[:length]] >= _LEAST_ALIKE else text for text in texts}
+    return tuple(text for text in sorted(texts) if not any(text[:end] in texts for end in range(1, len(text))))
 
 
 def matches_behind(pattern: re.Pattern[str], text: str, mark: str) -> Iterator[re.Match[str]]:

@@ -140,8 +140,17 @@ def replaced_letters(pattern: re.Pattern[str], by: str, text: str) -> str:
 
 
 def foreign(text: str) -> str:
-    """The characters of a text that are not ASCII."""
-    return "" if text.isascii() else "".join(_FOREIGN.findall(text))
+    """The characters of a text that are not ASCII. Several guards ask it of the same text."""
+    if text.isascii():
+        return ""
+    return _foreign_remembered(text) if len(text) <= _LONGEST_KEPT else _foreign(text)
+
+
+def _foreign(text: str) -> str:
+    return "".join(_FOREIGN.findall(text))
+
+
+_foreign_remembered = lru_cache(maxsize=16)(_foreign)
 
 
 _MOST_KEPT = 16_384

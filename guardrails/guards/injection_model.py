@@ -20,7 +20,7 @@ from pathlib import Path
 from guardrails.text_matching import translated
 
 _HERE = Path(__file__)
-_UNSPACED = "\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff"
+UNSPACED = "\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff"
 """Scripts without blanks between words: Thai, Japanese, Chinese."""
 REACH, _SENTENCES, LONGEST_SENTENCE, _LONGEST_WORD = 7, 2, 30, 24
 """Words that a pair may be apart; sentences judged together; words of a sentence and letters of a word that count."""
@@ -46,7 +46,7 @@ _ASCII_END = re.compile(rf"[.!?;|]|{_NEW_LINE}")
 _ANY_END = re.compile(rf"[{re.escape(END)}]|{_NEW_LINE}")
 _ASCII_TOKEN = re.compile(rf"[a-z0-9]+(?:'[a-z0-9]+)*|{_ASCII_END.pattern}")
 _SPACED_TOKEN = re.compile(rf"[^\W_]+(?:'[^\W_]+)*|{_ANY_END.pattern}")
-_ANY_UNSPACED = re.compile(f"[{_UNSPACED}]")
+_ANY_UNSPACED = re.compile(f"[{UNSPACED}]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +106,8 @@ def _words() -> _Words:
             elif parts:
                 (begun if entry.endswith("*") else whole).setdefault(word.strip(), set()).add(meaning)
     alternatives = "|".join(sorted(map(re.escape, pieces), key=len, reverse=True))
-    letter = rf"[^\W_{_UNSPACED}]"
-    token = re.compile(rf"{letter}+(?:'{letter}+)*|(?=[{_UNSPACED}])(?:{alternatives}|.)|{_ANY_END.pattern}")
+    letter = rf"[^\W_{UNSPACED}]"
+    token = re.compile(rf"{letter}+(?:'{letter}+)*|(?=[{UNSPACED}])(?:{alternatives}|.)|{_ANY_END.pattern}")
     longest = 1 + max(len(rest) for known in phrases.values() for rest, _ in known)
     return _Words(_frozen(whole), _frozen(begun), {word: tuple(rest) for word, rest in phrases.items()}, token, longest)
 

@@ -11,7 +11,8 @@ import re
 from collections.abc import Iterator
 from urllib.parse import unquote
 
-from guardrails.text_matching import has_any, long_words
+from guardrails.guards.injection_model import UNSPACED
+from guardrails.text_matching import foreign, has_any, long_words
 
 _BASE64 = re.compile(r"(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{24,2000}={0,2}(?![A-Za-z0-9+/])")
 _HEX = re.compile(r"[2-7](?<![0-9A-Fa-f].)[0-9A-Fa-f][ ,]?(?:[2-7][0-9A-Fa-f][ ,]?){15,499}+")
@@ -27,6 +28,7 @@ _ROTATED = ("vtaber", "vafgehpgvba", "flfgrz cebzcg", "qvfertneq", "cerivbhf")
 _TAGS = re.compile("[\U000e0020-\U000e007e]{8,4000}")
 """Letters that nobody sees and every model reads."""
 _SPREAD = re.compile(r"(?<!\w)(?:[^\W_][ .*_-]{1,3}+){9,400}+(?:[^\W_](?!\w))?")
+_UNSPACED = re.compile(f"[{UNSPACED}]")
 _DIGITS_IN_WORDS = re.compile(r"[a-z][013457@$]{1,2}[a-z]", re.IGNORECASE)
 _DIGIT_BEFORE = re.compile("[013457@$](?i:[a-z])")
 _DIGITS = "013457@$"
@@ -55,7 +57,7 @@ def other_readings(text: str, letters: int | None = None) -> Iterator[tuple[str,
         (_BINARY, _from_binary, text.count("0") + text.count("1") >= _LEAST_BITS),
         (_PERCENT, unquote, text.count("%") >= _LEAST_SIGNS),
         (_ESCAPED, _from_escapes, text.count("\\") >= _LEAST_LETTERS),
-        (_SPREAD, _together, letters is None or letters >= _LEAST_LETTERS or not text.isascii()),
+        (_SPREAD, _together, letters is None or letters >= _LEAST_LETTERS or _UNSPACED.search(foreign(text))),
     ):
         spans = words if pattern in _UNBROKEN else ((0, len(text)),)
         found = (match for span in spans for match in pattern.finditer(text, *span)) if may_be else ()
@@ -101,7 +103,7 @@ def _from_escapes(encoded: str) -> str:
 
 def tagged(text: str) -> Iterator[tuple[str, int, int]]:
     """What invisible tag characters of a text say, and where they stand."""
-    for match in _TAGS.finditer(text) if not text.isascii() else ():
+    for match in _TAGS.finditer(text) if _TAGS.search(foreign(text)) else ():
         yield "".join(chr(ord(sign) - 0xE0000) for sign in match[0]), match.start(), match.end()
 
 

@@ -77,15 +77,25 @@ _SIGNS: dict[str, tuple[tuple[str, ...], str]] = {
 }  # fmt: skip
 """Of each sign some texts one of which it is never without, and its pattern; in it a written blank stands for up to three."""
 
-_NEEDED = {"split": re.compile("=[ ]?[\"']|[+][ ]?\\w{1,4}[ ]?[+]|conca|comb|jo[i\u0131]n")}
-"""Of signs that may begin with any letter, what a text in small letters is not without that has one."""
+_NEEDED = {
+    "split": re.compile("=[ ]?[\"']|[+][ ]?\\w{1,4}[ ]?[+]|conca|comb|jo[i\u0131]n"),
+    "quoted_answer": re.compile("[\"'“«„`](?<=[ :].)"),
+}
+"""Of signs with a pattern that takes long, what a text in small letters is not without that has one."""
 
 
 def _finditer(kind: str, pattern: str) -> Finditer:
     compiled = re.compile(pattern.replace(r"\ ", r"[ \t]{1,3}"), re.IGNORECASE | re.MULTILINE)
-    if (needed := _NEEDED.get(kind)) is None:
-        return Anchored(compiled).finditer
-    return lambda text, lowered: compiled.finditer(text) if needed.search(lowered) else ()
+    try:
+        finditer = Anchored(compiled).finditer
+    except ValueError:  # it may begin with any letter
+        finditer = _everywhere(compiled)
+    needed = _NEEDED.get(kind)
+    return finditer if needed is None else lambda text, lowered: finditer(text, lowered) if needed.search(lowered) else ()
+
+
+def _everywhere(pattern: re.Pattern[str]) -> Finditer:
+    return lambda text, _: pattern.finditer(text)
 
 
 _COMPILED = {kind: (hints, _finditer(kind, pattern)) for kind, (hints, pattern) in _SIGNS.items()}

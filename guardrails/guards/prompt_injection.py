@@ -28,9 +28,10 @@ from guardrails.guards.injection_readings import other_readings, tagged
 from guardrails.guards.injection_signs import signs
 from guardrails.guards.injection_tools import orders_a_tool
 from guardrails.model_calls import ExpectedModelCalls, ModelCaller
-from guardrails.text_matching import LOOKALIKES, visible
+from guardrails.text_matching import LOOKALIKES, foreign, visible
 
 _MIXED = re.compile("[a-z][\u0370-\u03ff\u0400-\u04ff]|[\u0370-\u03ff\u0400-\u04ff][a-z]", re.IGNORECASE)
+_OTHER_ALPHABET = re.compile("[\u0370-\u03ff\u0400-\u04ff]")
 _OF_DATA, _OF_TOOL_ORDER, _LOWEST = 0.5, 1.5, -2.5
 """How much less is enough in data, and in data that say to call a tool of the model; the least score of a text."""
 _JUST_BELOW = 1e-6
@@ -213,7 +214,7 @@ _LONGEST_KEPT = 8_000
 def as_shown(text: str) -> tuple[str, Sequence[int]]:
     """A text as it reads, and where each of its characters stood."""
     shown, places = visible(text)
-    if not shown.isascii() and _MIXED.search(shown):  # letters of two alphabets in one word are meant to look like one
+    if _OTHER_ALPHABET.search(foreign(shown)) and _MIXED.search(shown):  # letters of two alphabets in one word are meant to look like one
         shown = shown.translate(LOOKALIKES)
     return shown, places
 
