@@ -209,7 +209,7 @@ _BARE = re.compile(
     rf"(?:(?:{TOPS})(?=[:/?])|(?P<top>com|org|net|edu|gov|info|biz)(?![\w(=\[@-]|\.\w)))(?::\d{{1,5}})?"
     rf"(?P<path>[/?][^\s<>\"`{{}}|\\^]{{0,2048}}+)?"
 )
-_TO_SCHEME, _TO_WWW = Anchored(_SCHEME), Anchored(_WWW)
+_TO_WWW, _SLASHES, _LONGEST_SCHEME = Anchored(_WWW), re.compile("://"), 5
 _BEFORE_TOP, _LONGEST_BEFORE = re.compile(r"[\w@./\\:$-]*"), 330
 """What stands without a gap before a top level, backwards, and how much of it a host may be."""
 _SITE_WORDS = (
@@ -250,15 +250,26 @@ _IMPORT_BEFORE = re.compile(
 def urls(plain: PlainText) -> Iterator[Entity]:
     """With a scheme, with ``www.``, or a host of a known top level; the whole address with path and query."""
     text = plain.text
-    for pattern, may_be in ((_TO_SCHEME, ":/" in text), (_TO_WWW, "www" in plain.folded)):
-        for match in pattern.finditer(text) if may_be else ():
-            yield Entity(match.start(), match.end() - _after_url(match[0]), "url")
+    with_www = _TO_WWW.finditer(text) if "www" in plain.folded else ()
+    for match in (*_near(_SCHEME, text, _SLASHES, _LONGEST_SCHEME), *with_www):
+        yield Entity(match.start(), match.end() - _after_url(match[0]), "url")
     if plain.has_top:
         words = Words(_SITE_LABELS, plain)
         for match in _bare_hosts(text):
             by_form = match["path"] or match["top"] is None
             if not _is_import(text, match) if by_form else _is_host(match, words):
                 yield Entity(match.start(), match.end() - _after_url(match[0]), "url")
+
+
+def _near(pattern: re.Pattern[str], text: str, mark: re.Pattern[str], reach: int) -> Iterator[re.Match[str]]:
+    """What a pattern finds whose matches begin at most ``reach`` characters before the first mark in them."""
+    done = 0
+    for found in mark.finditer(text):
+        for place in range(max(done, found.start() - reach), found.start() + 1):
+            if match := pattern.match(text, place):
+                yield match
+                done = match.end()
+                break
 
 
 def _bare_hosts(text: str) -> Iterator[re.Match[str]]:
@@ -310,6 +321,7 @@ _DEFANGED = re.compile(rf"(?<!\w){_OCTET}(?:(?:\[\.\]|\(\.\)|\.){_OCTET}){{3}}(?
 _IPV6 = re.compile(
     r"(?<![\w:.])(?:[0-9A-Fa-f]{1,4})?(?::[0-9A-Fa-f]{0,4}){2,7}(?:(?<=:)\d{1,3}(?:\.\d{1,3}){3})?(?![\w:]|\.\d)"
 )
+_DOTTED = re.compile(r"\d\.\d{1,3}\.\d{1,3}\.\d")
 _TWO_COLONS = re.compile(r":[0-9A-Fa-f]{0,4}:")
 _VERSION_BEFORE = re.compile(
     r"(?i)(?:\bv|versi[oó]ne?n?|\bver\.?|release|sections?|chapter|abschnitt|kapitel|clause|article|art\.|§|build|[=~<>!]=|"
@@ -378,13 +390,13 @@ def addresses(plain: PlainText) -> Iterator[Entity]:
     if not plain.has_digit:
         return
     words = NumberWords(_IP_LABELS, plain, reach=20)
-    for match in plain.numbers_at_words(_IPV4, 4):
+    for match in plain.numbers_at_words(_IPV4, 4) if _DOTTED.search(text) else ():
         if match[0].startswith(_EVERYBODYS) or _is_version(plain.source, match, words):
             continue
         yield Entity(*match.span(), "ip")
     for match in _DEFANGED.finditer(text) if "[.]" in text or "(.)" in text else ():
         yield Entity(*match.span(), "ip")
-    for match in _IPV6.finditer(text) if _TWO_COLONS.search(text) else ():
+    for match in _near(_IPV6, text, _TWO_COLONS, 4):
         if _is_ipv6(match[0]):
             yield Entity(*match.span(), "ip")
 
@@ -427,7 +439,12 @@ _MAC = re.compile(
     r"(?=[0-9A-Fa-f]{2}(?:[:-]|[0-9A-Fa-f]{2}\.))(?<![\w:.-])(?:[0-9A-Fa-f]{2}(?P<sep>[:-])(?:[0-9A-Fa-f]{2}(?P=sep)){4}(?:[0-9A-Fa-f]{2}(?P=sep)[0-9A-Fa-f]{2}(?P=sep))?"
     r"[0-9A-Fa-f]{2}|[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4})(?![\w:-]|\.\w)"
 )
-_MAC_HINTS = tuple(map(re.compile, (r":[0-9A-Fa-f]{2}:", r"-[0-9A-Fa-f]{2}-", r"\.[0-9A-Fa-f]{4}\.")))
+_MAC_HINTS = tuple(
+    map(
+        re.compile,
+        (r":[0-9A-Fa-f]{2}:[0-9A-Fa-f]{2}:", r"-[0-9A-Fa-f]{2}-[0-9A-Fa-f]{2}-", r"\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}"),
+    )
+)
 _MAC_PLAIN = re.compile(r"(?i)\bmac(?: ?address)?[ :=#is]{1,6}(?P<value>[0-9a-f]{12})(?!\w)")
 _TO_MAC_PLAIN = Anchored(_MAC_PLAIN)
 

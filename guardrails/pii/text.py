@@ -292,7 +292,7 @@ class PlainText:
 
     def _note_stretches(self) -> None:
         for match in _STRETCH.finditer(self.text, self._first_digit):
-            digits = len(_DIGIT.findall(match[0]))
+            digits = len(match[0]) if match[0].isdecimal() else len(_DIGIT.findall(match[0]))
             self._stretches.append((*match.span(), digits))
             self._most_digits = max(self._most_digits, digits)
 
