@@ -14,6 +14,8 @@ from re import _constants as codes  # type: ignore[attr-defined]
 from re import _parser as parser  # type: ignore[attr-defined]
 from typing import Any, TypeAlias
 
+from guardrails.text_matching import foreign
+
 _MOST_BEGINNINGS, _LONGEST, _MOST_OF_SET = 160, 8, 24
 """Beginnings of one pattern, characters of one, and signs of a set that are written out."""
 _LEAST_ALIKE = 2
@@ -84,7 +86,7 @@ class Anchored:
         searched = text
         if self._folds:
             searched = lowered or text.lower()
-            if len(searched) != len(text) or not (text.isascii() or _ODD.isdisjoint(text)):
+            if len(searched) != len(text) or not _ODD.isdisjoint(foreign(text)):
                 return None
         find, places = searched.find, []
         for beginning in self._beginnings:

@@ -126,6 +126,11 @@ for _bit, (_hints, _) in enumerate(_SIGNS.values()):
         else:
             _sign = next((sign for sign in _hint if not sign.isascii()), _hint[0])
             _BY_SIGN[_sign] = _BY_SIGN.get(_sign, 0) | 1 << _bit
+_BY_TEXT: dict[str, list[tuple[bool, bool, int]]] = {}
+"""Of each such word whether it begins and ends where a word of the text does, and the signs hinted at."""
+for (_text, _begins, _ends), _bits in _WORDS.items():
+    _BY_TEXT.setdefault(_text, []).append((_begins, _ends, _bits))
+_LENGTHS = sorted({len(text) for text in _BY_TEXT})
 _MARKS = tuple(
     re.compile("|".join(re.escape(hint) for hint in hints if _word_of(hint) is None) or "(?!)")
     for hints, _ in _SIGNS.values()
@@ -137,10 +142,12 @@ _ALL = (1 << len(_SIGNS)) - 1
 
 def hinted_by(word: str) -> int:
     """The signs that a word of a text, in lower case, hints at, as bits in the order of :data:`KINDS`."""
-    found = 0
-    for (hint, begins, ends), bits in _WORDS.items():
-        if hint in word and (not begins or word.startswith(hint)) and (not ends or word.endswith(hint)):
-            found |= bits
+    found, length = 0, len(word)
+    for least in _LENGTHS:
+        for start in range(length - least + 1):
+            for begins, ends, bits in _BY_TEXT.get(word[start : start + least], ()):
+                if not (begins and start) and not (ends and start + least < length):
+                    found |= bits
     return found
 
 

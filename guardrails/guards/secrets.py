@@ -24,7 +24,7 @@ from guardrails.anchored_patterns import Anchored, matches_behind
 from guardrails.base import Direction, GuardInput, Reason, Span, Verdict, allow, block, redact
 from guardrails.guards.secret_rules import SHORTEST, Rule, rules_for
 from guardrails.labels import beside
-from guardrails.text_matching import has_any, long_words
+from guardrails.text_matching import foreign, has_any, long_words
 
 MASK = "[SECRET]"
 
@@ -98,13 +98,9 @@ _PASSWORD_HINTS = (
     "contrase",
     "senha",
     "wachtwoord",
-    "hasło",
-    "пароль",
-    "密码",
-    "口令",
-    "パスワード",
-    "비밀번호",
 )
+_FOREIGN_PASSWORD_HINTS = ("ł", "пароль", "密码", "口令", "パスワード", "비밀번호")
+"""Likewise among the letters that are not ASCII."""
 _TOLD = re.compile(
     r"(?i:\bpass(?:word|phrase|code|wort)[ \t]{1,3}(?:is|was|to|ist|lautet)[: \t]{1,3})[\"'`*]{0,3}(?P<value>[^\s\"'`<>]{8,64})"
 )
@@ -141,7 +137,7 @@ _KEY_WORD = re.compile(rf"(?i){_KEY_NAME}")
 _KEY_HINTS = ("secret", "token", "cred", "bearer", "key", "auth", "pass", "pwd")
 _SERVICE_HINTS = tuple(re.sub(r"\[_-\]", "", name) for name in _SERVICES.split("|"))
 _NAME_HINTS = (*_KEY_HINTS, *_SERVICE_HINTS, "new_relic", "new-relic")
-_LABEL_HINTS = (*_KEY_HINTS, *_PASSWORD_HINTS, *_SERVICE_HINTS)
+_LABEL_HINTS = (*_KEY_HINTS, *_PASSWORD_HINTS, "hasło", *_FOREIGN_PASSWORD_HINTS[1:], *_SERVICE_HINTS)
 _OTHER_NAME = re.compile(
     r"(?i)(?:(?-i:(?<![A-Za-z])id|I[dD])|event|code|board|frame|mesh|pair|press(?:ed)?|(?<!t)ring|selector|signature|store|vault|word|alias|name|type|ur[il]|path|file|dir|hash|count|len|length|size|limit|ttl|expir\w*|at|version|class|field|column|"
     r"label|header|prefix|suffix|algorithm|alg|format|endpoint|host|email|user|usage|title|hint|valid(?:_for)?|lifetime|duration|timeout|age|min|max|domain|project|arn|region|role|policy|provider)s?$"
@@ -325,7 +321,7 @@ def _assigned(text: str) -> Iterator[Finding]:
     """Values of names that say secret, passwords of URLs and of commands, headers; the name stays readable."""
     folded = text.casefold()
     yield from _passwords(text, folded)
-    yield from _keys(text, folded)
+    yield from _keys(text)
     yield from _headers(text, folded)
     yield from _commands(text)
     for match in _TO_OPTION.finditer(text) if has_any(folded, _OPTION_HINTS) else ():
@@ -344,7 +340,7 @@ def _assigned(text: str) -> Iterator[Finding]:
 
 
 def _passwords(text: str, folded: str) -> Iterator[Finding]:
-    for match in _TO_PASSWORD.finditer(text) if has_any(folded, _PASSWORD_HINTS) else ():
+    for match in _TO_PASSWORD.finditer(text) if _may_name_password(folded) else ():
         group = "quoted" if match["quoted"] else "escaped" if match["escaped"] else "bare"
         quoted = group != "bare"
         if not _OTHER_NAME.search(match["rest"]) and _is_password(match[group], quoted=quoted):
@@ -358,11 +354,13 @@ def _passwords(text: str, folded: str) -> Iterator[Finding]:
             yield Finding(match.start("value"), match.start("value") + len(value), "password")
 
 
-def _keys(text: str, folded: str) -> Iterator[Finding]:
+def _may_name_password(folded: str) -> bool:
+    return has_any(folded, _PASSWORD_HINTS) or has_any(foreign(folded), _FOREIGN_PASSWORD_HINTS)
+
+
+def _keys(text: str) -> Iterator[Finding]:
     """Values of the shape of a key, behind a name that says it is one or names who issues such."""
     words = [word for word in long_words(text) if _TWO_DIGITS.search(word[1])]  # no key has a blank in it
-    if not words or not (has_any(folded, _KEY_HINTS) or has_any(folded, _SERVICE_HINTS)):
-        return
     for match in [match for start, word in words for match in _TOKEN.finditer(text, start, start + len(word))]:
         value = match[0].rstrip(".,!%^*")
         if len(value) < _SHORT_SERVICE_KEY_LENGTH or not _may_be_named(text, match.start()):

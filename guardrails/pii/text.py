@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import TypeAlias
 
+from guardrails.anchored_patterns import Anchored
 from guardrails.text_matching import foreign, replaced_letters, translated
 
 _STRETCH = re.compile(r"\d(?:[\s./()_-]{0,3}\d)+")
@@ -467,6 +468,7 @@ _MOST_COLUMNS = 200
 _INSERT = re.compile(
     r"(?i)\binsert (?:ignore )?into [\w.`\"\[\]]{1,80} ?\((?P<columns>[^()\n]{1,2000})\) ?\n?(?:values|select)[ \n]{0,8}"
 )
+_TO_INSERT = Anchored(_INSERT)
 _ROW = re.compile(r"[ ,\n\r]{0,8}\((?P<row>(?:[^()'\n]|'[^'\n]{0,500}'){1,200})\)")
 
 
@@ -489,7 +491,7 @@ def _cells(text: str) -> Iterator[tuple[int, int, int, int]]:
 
 def _inserted(text: str) -> Iterator[tuple[int, int, int, int]]:
     """Likewise of the rows that SQL inserts."""
-    for insert in _INSERT.finditer(text) if "(" in text else ():
+    for insert in _TO_INSERT.finditer(text) if "(" in text else ():
         header = _split(insert["columns"], ",", insert.start("columns"))
         at = insert.end()
         while row := _ROW.match(text, at):
@@ -566,10 +568,13 @@ class _KnownStretches(dict[str, _Near | None]):
     """
 
     def __missing__(self, stretch: str) -> _Near | None:
-        near = [word for trigram in _BY_TRIGRAM.keys() & set(_trigrams(stretch)) for word in _BY_TRIGRAM[trigram]]
-        here = frozenset(word for word in near if word in stretch)
-        split = tuple(word for word in near if " " in word)
-        found = (here, split) if here or split else None
+        by_trigram = _BY_TRIGRAM
+        near = [word for trigram in _trigrams(stretch) if trigram in by_trigram for word in by_trigram[trigram]]
+        found = None
+        if near:
+            here = frozenset([word for word in near if word in stretch])
+            split = tuple(word for word in near if " " in word)
+            found = (here, split) if here or split else None
         if len(stretch) <= _LONGEST_KNOWN:
             if len(self) >= _MOST_KNOWN:
                 self.clear()

@@ -21,6 +21,13 @@ NEUTRAL = "\ue000vault\ue000"
 """Stands for the nonce where a masked text is compared with others or kept; private-use signs that nobody writes."""
 LITERAL = "TEXT"
 """The kind under which the user's own look-alikes are kept."""
+KINDS = (
+    *("address", "birthdate", "card", "email", "iban", "ip", "known", "mac", "name", "nationalid", "nhs", "passport"),
+    *("phone", "plate", "ssn", "url"),
+)
+"""The kinds of personal data that are found; what is known of persons may be of others."""
+_USUAL = frozenset({LITERAL, *map(str.upper, KINDS)})
+"""One pattern serves nearly all vaults: to compile one takes longer than to mask a letter."""
 
 _DIGIT = re.compile(r"\d")
 
@@ -91,7 +98,7 @@ class Vault:
         kinds = frozenset(kind for kind, _ in self._values)
         parts: list[str] = []
         done = 0
-        for match in _found(_pattern(kinds), answer, kinds):
+        for match in _found(_pattern(_USUAL | kinds), answer, kinds):
             parts += (answer[done : match.start()], self._value(match))
             done = match.end()
         return "".join((*parts, answer[done:]))
@@ -155,10 +162,14 @@ class Vault:
             once = quote(value, safe="@:/")
             return quote(once, safe="@:/") if match["open"].startswith("%25") else once
         value += match["plural"] or ""
-        if match["link"] is not None and match["open"] and match["close"]:
+        if match["link"] is not None and match["open"] and match["close"] and self._holds(match["linked"]):
             return f"[{value}]"  # the brackets are those of a link
         escaped_by_model = "\\" in (match["close"] or "")  # Markdown escapes both brackets; one alone is the user's
         return value if escaped_by_model else match["escape"] + value
+
+    def _holds(self, kind: str | None) -> bool:
+        """Whether a link, which leads to a value of this kind or elsewhere, leads to something that it holds."""
+        return kind is None or any(held == kind.upper() for held, _ in self._values)
 
     def _is_meant(self, match: re.Match[str]) -> bool:
         if match["nonce"]:
@@ -208,7 +219,7 @@ def _pattern(kinds: frozenset[str], before: str = _APART_BEFORE, after: str = _A
         (?: [{_GAP}]{{1,4}} (?P<nonce>[0-9a-f]{{8}}) | \\{{0,2}} _ (?P<short>[0-9a-f]{{3,7}}) (?![0-9a-f]) )? {after}
         (?P<plural> \'?s (?= {_MARKS} {_CLOSE} ) )? [\u200b\u2060\ufeff]?
         (?P<close> (?: … | \.{{2,3}} )? {_MARKS} {_CLOSE} )?
-        (?P<link> (?= \( (?: <?(?:mailto|tel|sms|https?): | www\. | <?\[?(?:{kind})[\\_\ -]{{0,4}}\d ) ) )?"""
+        (?P<link> (?= \( (?: <?(?:mailto|tel|sms|https?): | www\. | <?\[?(?P<linked>{kind})[\\_\ -]{{0,4}}\d ) ) )?"""
     )
 
 
