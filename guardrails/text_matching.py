@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from html import unescape
@@ -27,7 +27,10 @@ _LEAST_LONG = 14
 
 
 def long_words(text: str) -> Sequence[tuple[int, str]]:
-    """Stretches of at least 14 characters without a blank, and where each begins. Several guards ask it of the same text."""
+    """Stretches of at least 14 characters without a blank, and where each begins.
+
+    Several guards ask it of the same text.
+    """
     return _remembered(text) if len(text) <= _LONGEST_KEPT else _long_words(text)
 
 
@@ -126,7 +129,7 @@ _FOREIGN = re.compile("[^\\x00-\\x7f]+")
 
 
 def translated(text: str, table: Mapping[int, str]) -> str:
-    """What ``str.translate`` gives, with a table that changes no ASCII character: of a text with few others much sooner."""
+    """What ``str.translate`` gives, with a table that changes no ASCII character: sooner, of a text with few others."""
     if text.isascii():
         return text
     return _FOREIGN.sub(lambda run: run[0].translate(table), text)
@@ -156,19 +159,31 @@ _foreign_remembered = lru_cache(maxsize=16)(_foreign)
 _MOST_KEPT = 16_384
 
 
-class _Shown(dict[int, str]):
-    """By code point how a character reads: in compatibility form if that is one character, else as it is."""
+class CharacterTable(dict[int, str]):
+    """A table for ``str.translate`` that is filled as characters are met.
+
+    Args:
+        reads_as: what one character is replaced by, one character as well.
+    """
+
+    def __init__(self, reads_as: Callable[[str], str]) -> None:
+        super().__init__()
+        self._reads_as = reads_as
 
     def __missing__(self, code: int) -> str:
         if len(self) >= _MOST_KEPT:
             self.clear()
-        character = chr(code)
-        plain = unicodedata.normalize("NFKC", character)
-        shown = self[code] = plain if len(plain) == 1 else character
-        return shown
+        read = self[code] = self._reads_as(chr(code))
+        return read
 
 
-_SHOWN = _Shown()
+def _shown(character: str) -> str:
+    plain = unicodedata.normalize("NFKC", character)
+    return plain if len(plain) == 1 else character
+
+
+_SHOWN = CharacterTable(_shown)
+"""How a character reads: in compatibility form if that is one character, else as it is."""
 
 
 @lru_cache(maxsize=4_096)

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
 
-from guardrails.text_matching import translated
+from guardrails.text_matching import CharacterTable, translated
 
 _HERE = Path(__file__)
 UNSPACED = "\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff"
@@ -32,12 +32,16 @@ BEGINNING = 1
 """Place of the last word that counts as the first of a sentence: an order begins with its verb, or with *please*."""
 END = ".!?;。！？؟।|"
 ENDS = f"{END}\n"
-_FOLDED = {
-    code: plain
-    for first, last in ((0xC0, 0x24F), (0x1E00, 0x1EFF), (0x370, 0x3FF), (0x401, 0x401), (0x451, 0x451))
-    for code in range(first, last + 1)
-    if (plain := unicodedata.normalize("NFD", chr(code))[0]) != chr(code)
-} | str.maketrans("øØłŁđĐıßæÆ’ʼ", "oOlLdDisaA''")
+_ACCENTED = re.compile("[\u00c0-\u024f\u1e00-\u1eff\u0370-\u03ff\u0401\u0451]")
+_OTHERS = dict(zip("øØłŁđĐıßæÆ’ʼ", "oOlLdDisaA''", strict=True))
+
+
+def _folded(character: str) -> str:
+    plain = _OTHERS.get(character)
+    return plain or (unicodedata.normalize("NFD", character)[0] if _ACCENTED.match(character) else character)
+
+
+_FOLDED = CharacterTable(_folded)
 """Letters without their accents, one for one: places stay."""
 
 

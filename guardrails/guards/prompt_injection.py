@@ -214,13 +214,18 @@ _LONGEST_KEPT = 8_000
 def as_shown(text: str) -> tuple[str, Sequence[int]]:
     """A text as it reads, and where each of its characters stood."""
     shown, places = visible(text)
-    if _OTHER_ALPHABET.search(foreign(shown)) and _MIXED.search(shown):  # letters of two alphabets in one word are meant to look like one
+    if _OTHER_ALPHABET.search(foreign(shown)) and _MIXED.search(
+        shown
+    ):  # letters of two alphabets in one word are meant to look like one
         shown = shown.translate(LOOKALIKES)
     return shown, places
 
 
 def _look(text: str, least: float = LEAST_SCORE) -> Judged:
-    """What a text scores in the reading that scores most, if that may be more than ``least``; places are those of the text."""
+    """What a text scores in the reading that scores most, if that may be more than ``least``.
+
+    Places are those of the text.
+    """
     shown, places = as_shown(text)
     most = bound(shown)
     built = list(signs(shown, shown.lower(), most.hinted))

@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
 from re import _parser as parser  # type: ignore[attr-defined]
 from typing import TypeAlias
 
@@ -146,21 +147,31 @@ _PREFIXED: tuple[tuple[str, tuple[str, ...], str], ...] = (
 """Kind, the texts one of which must occur for the pattern to be tried, the pattern."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Rule:
     """How the keys of an issuer look. None of them has a blank in it.
 
     Args:
         place: among the rules; of two that find the same the one that comes first names the kind.
         kind: of the key.
-        pattern: what finds it.
-        shortest: characters of the shortest key that it finds.
+        hints: texts one of which every key has.
+        form: the pattern of a key, as a regular expression.
     """
 
-    place: int
-    kind: str
-    pattern: re.Pattern[str]
-    shortest: int
+    def __init__(self, place: int, kind: str, hints: tuple[str, ...], form: str) -> None:
+        self.place = place
+        self.kind = kind
+        self.hints = hints
+        self._form = form
+
+    @cached_property
+    def pattern(self) -> re.Pattern[str]:
+        """What finds a key; made when first asked for, as most rules are never tried."""
+        return re.compile(rf"(?<![A-Za-z0-9_])(?:{self._form})")
+
+    @cached_property
+    def shortest(self) -> int:
+        """Characters of the shortest key that it finds."""
+        return int(parser.parse(self._form).getwidth()[0])
 
 
 _Pair: TypeAlias = tuple[str, ...]
@@ -168,16 +179,15 @@ _BY_PAIR: dict[_Pair, list[tuple[str, Rule]]] = {}
 """Texts without which a rule finds nothing, and the rule, by the first two signs of the text."""
 _BY_SIGN: list[tuple[str, Rule]] = []
 """Likewise of texts of one sign."""
-for _place, (_kind, _hints, _form) in enumerate(_PREFIXED):
-    _pattern = re.compile(rf"(?<![A-Za-z0-9_])(?:{_form})")
-    _rule = Rule(_place, _kind, _pattern, parser.parse(_form).getwidth()[0])
-    for _hint in _hints:
+RULES = tuple(Rule(_place, *_row) for _place, _row in enumerate(_PREFIXED))
+for _rule in RULES:
+    for _hint in _rule.hints:
         if len(_hint) > 1:
             _BY_PAIR.setdefault(tuple(_hint[:2]), []).append((_hint, _rule))
         else:
             _BY_SIGN.append((_hint, _rule))
 _PAIRS = frozenset(_BY_PAIR)
-SHORTEST = min(rule.shortest for hinted in (*_BY_PAIR.values(), _BY_SIGN) for _, rule in hinted)
+SHORTEST = 15
 """Characters of the shortest key that any of the rules finds."""
 
 
@@ -186,9 +196,9 @@ def rules_for(word: str) -> list[Rule]:
     length = len(word)
     found = [
         rule
-        for pair in _PAIRS.intersection(zip(word, word[1:], strict=False))
+        for pair in _PAIRS.intersection(pairwise(word))
         for hint, rule in _BY_PAIR[pair]
-        if rule.shortest <= length and hint in word
+        if hint in word and rule.shortest <= length
     ]
-    found += [rule for sign, rule in _BY_SIGN if rule.shortest <= length and sign in word]
+    found += [rule for sign, rule in _BY_SIGN if sign in word and rule.shortest <= length]
     return found

@@ -468,9 +468,7 @@ def _ends(run: str) -> Iterator[int]:
     return reversed(groups[-4:])
 
 
-def _identified(
-    run: re.Match[str], end: int, plain: PlainText, words: dict[_Number, Words] | None
-) -> Entity | None:
+def _identified(run: re.Match[str], end: int, plain: PlainText, words: dict[_Number, Words] | None) -> Entity | None:
     written = run[0][:end]
     digits = re.sub(r"\D", "", written)
     for number in _BY_DIGITS.get(len(digits), ()):

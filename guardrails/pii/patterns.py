@@ -608,10 +608,7 @@ def ibans(plain: PlainText) -> Iterator[Entity]:
     from stdnum.iso7064 import mod_97_10
 
     words = NumberWords(_IBAN_LABELS, plain)
-    for match in plain.numbers(_IBAN_BEGINS, 2):
-        match = _IBAN.match(text, match.start())  # noqa: PLW2901
-        if match is None:
-            continue
+    for match in filter(None, (_IBAN.match(text, begun.start()) for begun in plain.numbers(_IBAN_BEGINS, 2))):
         length = _IBAN_LENGTHS.get(match[0].upper(), 0)
         if unbroken := _ANY_IBAN.match(text, match.start()):
             number = unbroken[0].upper()

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import re
-import sys
 import unicodedata
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
@@ -12,7 +11,7 @@ from functools import cached_property
 from typing import TypeAlias
 
 from guardrails.anchored_patterns import Anchored
-from guardrails.text_matching import foreign, replaced_letters, translated
+from guardrails.text_matching import CharacterTable, foreign, replaced_letters, translated
 
 _STRETCH = re.compile(r"\d(?:[\s./()_-]{0,3}\d)+")
 """Digits with no more between two of them than any number of a person, account or telephone has."""
@@ -227,29 +226,32 @@ LABEL_END = (
 )
 """What may lie between a label and the value that it stands for: the rest of the word, "number", "is", signs."""
 
-_UNIFORM = str.maketrans(
-    {
-        **{chr(0xFF01 + offset): chr(0x21 + offset) for offset in range(94)},
-        **{
-            chr(code): str(unicodedata.digit(chr(code)))
-            for code in range(0x80, min(0x10000, sys.maxunicode))
-            if unicodedata.category(chr(code)) == "Nd"
-        },
-        **dict.fromkeys("\u00a0\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f", " "),
-        "\u3000": " ",
-        **dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63", "-"),
-        "\ufe6b": "@",
-        **dict.fromkeys("\u2024\u00b7\u2022\u2027", "."),
-        "\u2019": "'",
-    }
-)
-_UNACCENTED = {
-    code: base
-    for code in (*range(0xC0, 0x250), *range(0x370, 0x400), *range(0x1E00, 0x2000))
-    if (base := unicodedata.normalize("NFD", chr(code))[0]) != chr(code)
-    and base.isalpha()
-    and base.islower() == chr(code).islower()
+_SIGNS = {
+    **{chr(0xFF01 + offset): chr(0x21 + offset) for offset in range(94)},
+    **dict.fromkeys("\u00a0\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000", " "),
+    **dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63", "-"),
+    "\ufe6b": "@",
+    **dict.fromkeys("\u2024\u00b7\u2022\u2027", "."),
+    "\u2019": "'",
 }
+_LAST_OF_DIGITS, _ACCENTED = "\uffff", re.compile("[\u00c0-\u024f\u0370-\u03ff\u1e00-\u1fff]")
+
+
+def _uniform(character: str) -> str:
+    if (sign := _SIGNS.get(character)) is not None:
+        return sign
+    is_digit = character <= _LAST_OF_DIGITS and unicodedata.category(character) == "Nd"
+    return str(unicodedata.digit(character)) if is_digit else character
+
+
+def _unaccented(character: str) -> str:
+    if not _ACCENTED.match(character):
+        return character
+    base = unicodedata.normalize("NFD", character)[0]
+    return base if base.isalpha() and base.islower() == character.islower() else character
+
+
+_UNIFORM, _UNACCENTED = CharacterTable(_uniform), CharacterTable(_unaccented)
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 _UNSPACED = re.compile(
     "[\u0590-\u08ff\u0900-\u109f\u0e00-\u0fff\u1100-\u11ff\u1780-\u17ff\u2e80-\u312f\u3131-\u318f\u31f0-\u9fff\ua000-\ua4cf"
