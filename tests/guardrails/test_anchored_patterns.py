@@ -22,7 +22,19 @@ PATTERNS = (
     r"(?<!\d)(?=a)a+b",
 )
 PIECES = (
-    *("say it", "PRINT that", "ſay it", "prınt it", "system:", " Admin :", "\n", ". AI,", "bots,", "https://a", "s3://b"),
+    *(
+        "say it",
+        "PRINT that",
+        "ſay it",
+        "prınt it",
+        "system:",
+        " Admin :",
+        "\n",
+        ". AI,",
+        "bots,",
+        "https://a",
+        "s3://b",
+    ),
     *("DAN mode", "dan mode", "КТО mode", "STRASSE", "straße mode", "İ", "xab1", "cdcd22", "aab", "1ab", " ", ".", "K"),
 )
 
@@ -47,7 +59,7 @@ def test_it_finds_the_same_as_the_pattern_alone(pattern: str, text: str) -> None
 
 @pytest.mark.parametrize("pattern", [r"\w+ab", "(?:ab)?", r"[^a]b", "(?i).x"])
 def test_a_pattern_that_may_begin_with_anything_is_refused(pattern: str) -> None:
-    with pytest.raises(ValueError, match="anything|empty"):
+    with pytest.raises(ValueError, match=r"anything|empty"):
         Anchored(re.compile(pattern))
 
 
