@@ -125,6 +125,8 @@ def _read(character: str) -> str:
     return "".join(filter(str.isalnum, plain.translate(_ALIKE)))
 
 
+_FEW = 12
+"""Characters of a text for each that is not ASCII, from which on those are few."""
 _FOREIGN = re.compile("[^\\x00-\\x7f]+")
 
 
@@ -132,13 +134,18 @@ def translated(text: str, table: Mapping[int, str]) -> str:
     """What ``str.translate`` gives, with a table that changes no ASCII character: sooner, of a text with few others."""
     if text.isascii():
         return text
+    if len(foreign(text)) * _FEW > len(text):
+        return text.translate(table)
     return _FOREIGN.sub(lambda run: run[0].translate(table), text)
 
 
 def replaced_letters(pattern: re.Pattern[str], by: str, text: str) -> str:
     """What ``sub`` of a pattern gives that finds no ASCII character: of a text with few others much sooner."""
-    if not pattern.search(foreign(text)):
+    others = foreign(text)
+    if not pattern.search(others):
         return text
+    if len(others) * _FEW > len(text):
+        return pattern.sub(by, text)
     return _FOREIGN.sub(lambda run: pattern.sub(by, run[0]), text)
 
 

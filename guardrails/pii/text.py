@@ -570,8 +570,11 @@ class _KnownStretches(dict[str, _Near | None]):
     """
 
     def __missing__(self, stretch: str) -> _Near | None:
+        trigrams: Iterable[Trigram] = _trigrams(stretch)
+        if len(stretch) > _LONGEST_KNOWN:
+            trigrams = set(trigrams)
         by_trigram = _BY_TRIGRAM
-        near = [word for trigram in _trigrams(stretch) if trigram in by_trigram for word in by_trigram[trigram]]
+        near = [word for trigram in trigrams if trigram in by_trigram for word in by_trigram[trigram]]
         found = None
         if near:
             here = frozenset([word for word in near if word in stretch])
@@ -584,13 +587,15 @@ class _KnownStretches(dict[str, _Near | None]):
         return found
 
 
-_LONGEST_KNOWN, _MOST_KNOWN = 24, 16_384
+_LONGEST_KNOWN, _MOST_KNOWN, _LONGEST_SPLIT = 24, 16_384, 8_000
 _KNOWN = _KnownStretches()
 
 
 def _words_in(text: str) -> frozenset[str]:
     """The words of all lists that stand in a text."""
-    near = list(filter(None, map(_KNOWN.__getitem__, set(text.split()))))
+    # most of the stretches of a long text come for the first time
+    stretches = set(text.split()) if len(text) <= _LONGEST_SPLIT else (text,)
+    near = list(filter(None, map(_KNOWN.__getitem__, stretches)))
     found = [word for word in _BRIEF if word in text]
     found += [word for _, split in near for word in split if word in text]
     if not text.isascii():
