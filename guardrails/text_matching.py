@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from html import unescape
@@ -23,16 +23,27 @@ def has_any(text: str, hints: Iterable[str]) -> bool:
 
 
 _LONGEST_KEPT = 8_000
+_LEAST_LONG = 14
 
 
-def longest_word(text: str) -> int:
-    """Characters of the longest stretch without a blank. Several guards ask it of the same text."""
-    return _longest_word(text) if len(text) <= _LONGEST_KEPT else max(map(len, text.split()), default=0)
+def long_words(text: str) -> Sequence[tuple[int, str]]:
+    """Stretches of at least 14 characters without a blank, and where each begins.
+
+    Several guards ask it of the same text.
+    """
+    return _remembered(text) if len(text) <= _LONGEST_KEPT else _long_words(text)
 
 
-@lru_cache(maxsize=16)
-def _longest_word(text: str) -> int:
-    return max(map(len, text.split()), default=0)
+def _long_words(text: str) -> Sequence[tuple[int, str]]:
+    found, at = [], 0
+    for word in [word for word in text.split() if len(word) >= _LEAST_LONG]:
+        at = text.index(word, at)
+        found.append((at, word))
+        at += len(word)
+    return found
+
+
+_remembered = lru_cache(maxsize=16)(_long_words)
 
 
 _MOST_REPEATS = 200
@@ -114,18 +125,88 @@ def _read(character: str) -> str:
     return "".join(filter(str.isalnum, plain.translate(_ALIKE)))
 
 
+_FEW = 12
+"""Characters of a text for each that is not ASCII, from which on those are few."""
+_FOREIGN = re.compile("[^\\x00-\\x7f]+")
+
+
+def translated(text: str, table: Mapping[int, str]) -> str:
+    """What ``str.translate`` gives, with a table that changes no ASCII character: sooner, of a text with few others."""
+    if text.isascii():
+        return text
+    if len(foreign(text)) * _FEW > len(text):
+        return text.translate(table)
+    return _FOREIGN.sub(lambda run: run[0].translate(table), text)
+
+
+def replaced_letters(pattern: re.Pattern[str], by: str, text: str) -> str:
+    """What ``sub`` of a pattern gives that finds no ASCII character: of a text with few others much sooner."""
+    others = foreign(text)
+    if not pattern.search(others):
+        return text
+    if len(others) * _FEW > len(text):
+        return pattern.sub(by, text)
+    return _FOREIGN.sub(lambda run: pattern.sub(by, run[0]), text)
+
+
+def foreign(text: str) -> str:
+    """The characters of a text that are not ASCII. Several guards ask it of the same text."""
+    if text.isascii():
+        return ""
+    return _foreign_remembered(text) if len(text) <= _LONGEST_KEPT else _foreign(text)
+
+
+def _foreign(text: str) -> str:
+    return "".join(_FOREIGN.findall(text))
+
+
+_foreign_remembered = lru_cache(maxsize=16)(_foreign)
+
+
+_MOST_KEPT = 16_384
+
+
+class CharacterTable(dict[int, str]):
+    """A table for ``str.translate`` that is filled as characters are met.
+
+    Args:
+        reads_as: what one character is replaced by, one character as well.
+    """
+
+    def __init__(self, reads_as: Callable[[str], str]) -> None:
+        super().__init__()
+        self._reads_as = reads_as
+
+    def __missing__(self, code: int) -> str:
+        if len(self) >= _MOST_KEPT:
+            self.clear()
+        read = self[code] = self._reads_as(chr(code))
+        return read
+
+
+def _shown(character: str) -> str:
+    plain = unicodedata.normalize("NFKC", character)
+    return plain if len(plain) == 1 else character
+
+
+_SHOWN = CharacterTable(_shown)
+"""How a character reads: in compatibility form if that is one character, else as it is."""
+
+
+@lru_cache(maxsize=4_096)
+def _is_unseen(character: str) -> bool:
+    return unicodedata.category(character) == "Cf"
+
+
 def visible(text: str) -> tuple[str, Sequence[int]]:
     """A text in compatibility form without signs that nobody sees, and where each of its characters stood."""
     if text.isascii():
         return text, range(len(text))
-    shown: list[str] = []
-    places: list[int] = []
-    for at, character in enumerate(text):
-        plain = character if character.isascii() else unicodedata.normalize("NFKC", character)
-        if unicodedata.category(character) != "Cf":
-            shown.append(plain if len(plain) == 1 else character)
-            places.append(at)
-    return "".join(shown), places
+    unseen = "".join(filter(_is_unseen, set(foreign(text))))
+    if not unseen:
+        return translated(text, _SHOWN), range(len(text))
+    places = [at for at, character in enumerate(text) if character not in unseen]
+    return translated(text.translate(dict.fromkeys(map(ord, unseen))), _SHOWN), places
 
 
 @dataclass(frozen=True, slots=True)

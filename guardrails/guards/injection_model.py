@@ -19,8 +19,10 @@ from functools import cache, lru_cache
 from itertools import pairwise
 from pathlib import Path
 
+from guardrails.text_matching import CharacterTable, translated
+
 _HERE = Path(__file__)
-_UNSPACED = "\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff"
+UNSPACED = "\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff"
 """Scripts without blanks between words: Thai, Japanese, Chinese."""
 REACH, LONGEST_SENTENCE, _LONGEST_WORD = 7, 30, 24
 """Words that a pair may be apart; words of a sentence and letters of a word that count."""
@@ -33,12 +35,17 @@ BEGINNING = 1
 END = ".!?;。！？؟।|"
 _STEM, _MOST_WORDS = 5, 16_384
 """Letters of the beginning of a word that is longer; words whose features are remembered."""
-_FOLDED = {
-    code: plain
-    for first, last in ((0xC0, 0x24F), (0x1E00, 0x1EFF), (0x370, 0x3FF), (0x401, 0x401), (0x451, 0x451))
-    for code in range(first, last + 1)
-    if (plain := unicodedata.normalize("NFD", chr(code))[0]) != chr(code)
-} | str.maketrans("øØłŁđĐıßæÆ’ʼ", "oOlLdDisaA''")
+ENDS = f"{END}\n"
+_ACCENTED = re.compile("[\u00c0-\u024f\u1e00-\u1eff\u0370-\u03ff\u0401\u0451]")
+_OTHERS = dict(zip("øØłŁđĐıßæÆ’ʼ", "oOlLdDisaA''", strict=True))
+
+
+def _folded(character: str) -> str:
+    plain = _OTHERS.get(character)
+    return plain or (unicodedata.normalize("NFD", character)[0] if _ACCENTED.match(character) else character)
+
+
+_FOLDED = CharacterTable(_folded)
 """Letters without their accents, one for one: places stay."""
 
 
@@ -47,7 +54,7 @@ _ASCII_END = re.compile(rf"[.!?;|]|{_NEW_LINE}")
 _ANY_END = re.compile(rf"[{re.escape(END)}]|{_NEW_LINE}")
 _ASCII_TOKEN = re.compile(rf"[a-z0-9]+(?:'[a-z0-9]+)*|{_ASCII_END.pattern}")
 _SPACED_TOKEN = re.compile(rf"[^\W_]+(?:'[^\W_]+)*|{_ANY_END.pattern}")
-_ANY_UNSPACED = re.compile(f"[{_UNSPACED}]")
+_ANY_UNSPACED = re.compile(f"[{UNSPACED}]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +114,8 @@ def _words() -> _Words:
             elif parts:
                 (begun if entry.endswith("*") else whole).setdefault(word.strip(), set()).add(meaning)
     alternatives = "|".join(sorted(map(re.escape, pieces), key=len, reverse=True))
-    letter = rf"[^\W_{_UNSPACED}]"
-    token = re.compile(rf"{letter}+(?:'{letter}+)*|(?=[{_UNSPACED}])(?:{alternatives}|.)|{_ANY_END.pattern}")
+    letter = rf"[^\W_{UNSPACED}]"
+    token = re.compile(rf"{letter}+(?:'{letter}+)*|(?=[{UNSPACED}])(?:{alternatives}|.)|{_ANY_END.pattern}")
     longest = 1 + max(len(rest) for known in phrases.values() for rest, _ in known)
     return _Words(_frozen(whole), _frozen(begun), {word: tuple(rest) for word, rest in phrases.items()}, token, longest)
 
@@ -128,7 +135,7 @@ def folded(text: str) -> str:
     """A text in lower case, Latin and Greek letters without accents, every character at its place."""
     if text.isascii():
         return text.lower()
-    plain = text.translate(_FOLDED)
+    plain = translated(text, _FOLDED)
     lowered = plain.lower()
     return lowered if len(lowered) == len(plain) else "".join(letter.lower()[:1] for letter in plain)
 
@@ -137,7 +144,7 @@ def folded(text: str) -> str:
 def _meanings(word: str) -> frozenset[str]:
     """What a folded word means, by the whole of it and by its longest known beginning."""
     words = _words()
-    found = words.whole.get(word, _NOTHING)
+    found = words.whole.get(word, NO_FEATURES)
     for length in range(len(word), 1, -1):
         if (begun := words.begun.get(word[:length])) is not None:
             return found | begun
@@ -150,18 +157,13 @@ def meanings_of(token: str) -> tuple[frozenset[str], bool]:
     return _meanings(word), word in _words().phrases
 
 
-def tokens_of(sentence: str) -> list[str]:
-    """The words of a folded sentence."""
-    found: list[str] = _words().token(sentence).findall(sentence)
+def tokens_of(folded: str) -> list[str]:
+    """The words of a folded text and the ends of its sentences, which begin with one of :data:`ENDS`."""
+    found: list[str] = _words().token(folded).findall(folded)
     return found
 
 
-def sentences_of(folded: str) -> list[str]:
-    """A folded text without the ends of its sentences."""
-    return (_ASCII_END if folded.isascii() else _ANY_END).split(folded)
-
-
-_NOTHING: frozenset[str] = frozenset()
+NO_FEATURES: frozenset[str] = frozenset()
 _Token = tuple[str, int, int]
 """A word, its start and end."""
 _Sentence = tuple[int, int, frozenset[str]]
@@ -232,10 +234,10 @@ def _phrases(tokens: Sequence[_Token], at: int) -> frozenset[str]:
 def begun_phrases(words: Sequence[str], at: int) -> frozenset[str]:
     """What the phrases mean that begin with the word at a place."""
     if at + 1 >= len(words):
-        return _NOTHING
+        return NO_FEATURES
     likely = _phrases_begun(words[at], words[at + 1])
     if not likely:
-        return _NOTHING
+        return NO_FEATURES
     return frozenset(
         meaning
         for rest, meaning in likely
@@ -292,10 +294,24 @@ _WEIGHTED_WORDS = _WeightedWords()
 
 
 @cache
-def _weighted_neighbours() -> Mapping[tuple[str, str], str]:
-    """By two words in a row, their feature, of all that weigh something."""
-    named = (name for name in weights() if name.startswith("'") and "_" in name)
-    return {(first, second): f"'{first}_{second}" for first, _, second in (name[1:].partition("_") for name in named)}
+def _neighbours() -> Mapping[str, Mapping[str, str]]:
+    """By a word and the next one, the feature of both, of all that weigh something."""
+    found: dict[str, dict[str, str]] = {}
+    for name in weights():
+        if name.startswith("'") and "_" in name:
+            first, _, second = name[1:].partition("_")
+            found.setdefault(first, {})[second] = name
+    return found
+
+
+def weighted_word(word: str) -> frozenset[str]:
+    """The features of how a word is spelt that weigh something. ``word`` is no longer than :func:`cut` leaves it."""
+    return _WEIGHTED_WORDS[word]
+
+
+def weighted_beside(word: str) -> Mapping[str, str]:
+    """By the word after this one, the feature of both, if it weighs something."""
+    return _neighbours().get(word, {})
 
 
 def weighted_words(words: Sequence[str]) -> frozenset[str]:
@@ -304,14 +320,13 @@ def weighted_words(words: Sequence[str]) -> frozenset[str]:
     Args:
         words: all words of a folded sentence, none longer than :func:`cut` leaves it.
     """
-    neighbours = _weighted_neighbours()
-    beside = neighbours.keys() & set(pairwise(words))
-    return _NOTHING.union(*map(_WEIGHTED_WORDS.__getitem__, words), map(neighbours.__getitem__, beside))
+    beside = {feature for first, second in pairwise(words) if (feature := weighted_beside(first).get(second))}
+    return NO_FEATURES.union(beside, *map(_WEIGHTED_WORDS.__getitem__, words))
 
 
-def cut(words: Iterable[str]) -> list[str]:
-    """Words, without what is not read of very long ones."""
-    return [word[:_LONGEST_WORD] for word in words]
+def cut(word: str) -> str:
+    """A word, without what is not read of a very long one."""
+    return word[:_LONGEST_WORD]
 
 
 def features(text: str, signs: Iterable[tuple[str, int, int]] = ()) -> list[frozenset[str]]:
@@ -331,7 +346,7 @@ def _windows(sentences: int) -> Iterator[tuple[int, int]]:
 def _together(window: Sequence[_Sentence]) -> frozenset[str]:
     """The features of sentences in a row, and how long they are: long ones have more features by chance."""
     length = sum(end - start for start, end, _ in window)
-    return _NOTHING.union(*(told for *_, told in window), (f"#{most}" for most in _LENGTHS if length >= most))
+    return NO_FEATURES.union(*(told for *_, told in window), (f"#{most}" for most in _LENGTHS if length >= most))
 
 
 @cache
@@ -350,6 +365,10 @@ def weights() -> Mapping[str, float]:
 def _core() -> frozenset[str]:
     """Features one of which long sentences must have, marked ``core``: the others gather there by chance."""
     return frozenset(row[0] for row in _rows() if row[2:] == ("core",))
+
+
+LEAST_SCORE = -2.0
+"""Texts with a lower score count as harmless."""
 
 
 def judge(text: str, signs: Iterable[tuple[str, int, int]] = ()) -> Judged:
@@ -375,7 +394,3 @@ def judge(text: str, signs: Iterable[tuple[str, int, int]] = ()) -> Judged:
         if score > max(best.score, LEAST_SCORE):
             best = Judged(score, window[0][0], window[-1][1], found)
     return best
-
-
-LEAST_SCORE = -2.0
-"""Texts with a lower score count as harmless."""

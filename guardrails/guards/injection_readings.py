@@ -13,10 +13,11 @@ from collections.abc import Iterator
 from itertools import islice
 from urllib.parse import unquote
 
-from guardrails.text_matching import has_any, longest_word
+from guardrails.guards.injection_model import UNSPACED
+from guardrails.text_matching import foreign, has_any, long_words
 
 _BASE64 = re.compile(r"(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{24,2000}={0,2}(?![A-Za-z0-9+/])")
-_HEX = re.compile(r"(?<![0-9A-Fa-f])(?:[2-7][0-9A-Fa-f][ ,]?){16,500}+")
+_HEX = re.compile(r"[2-7](?<![0-9A-Fa-f].)[0-9A-Fa-f][ ,]?(?:[2-7][0-9A-Fa-f][ ,]?){15,499}+")
 _BASE32 = re.compile(r"(?<![A-Za-z0-9])[A-Z2-7]{32,2000}={0,6}(?![A-Za-z0-9])")
 _BINARY = re.compile(r"(?<![01])(?:[01]{8}[ ,]?){8,1000}+(?![01])")
 _PERCENT = re.compile(r"(?:[A-Za-z0-9_.~-]{0,40}%[0-9A-Fa-f]{2}){3,200}+[A-Za-z0-9_.~-]{0,40}")
@@ -29,14 +30,18 @@ _MORSE_CODE = (
 )
 _MORSE_LETTERS = dict(zip(_MORSE_CODE.split(), "abcdefghijklmnopqrstuvwxyz", strict=True))
 _ESCAPED = re.compile(r"(?:\\(?:u00|x)[0-9A-Fa-f]{2}[ ]?){8,2000}+")
+_UNBROKEN = (_BASE64, _BASE32)
+"""Encodings without a blank."""
 _BACKWARDS = ("snoitcurtsni", "tpmorp metsys", "suoiverp", "erongi", "drawssap")
 _ROTATED = ("vtaber", "vafgehpgvba", "flfgrz cebzcg", "qvfertneq", "cerivbhf")
 """Words of attacks backwards, and thirteen letters on."""
 _TAGS = re.compile("[\U000e0020-\U000e007e]{8,4000}")
 """Letters that nobody sees and every model reads."""
 _SPREAD = re.compile(r"(?<!\w)(?:[^\W_][ .*_-]{1,3}+){9,400}+(?:[^\W_](?!\w))?")
+_UNSPACED = re.compile(f"[{UNSPACED}]")
 _DIGITS = "0134579@$!+\N{EURO SIGN}"
 _DIGITS_IN_WORDS = re.compile(rf"[a-z][{_DIGITS}]{{1,2}}[a-z]", re.IGNORECASE)
+_DIGIT_BEFORE = re.compile(rf"[{_DIGITS}](?i:[a-z])")
 _READ_AS = str.maketrans(_DIGITS, "oieastgasite")
 _LEAST_BASE64, _LEAST_HEX, _LEAST_LETTERS, _LEAST_BITS, _LEAST_SIGNS, _LEAST_BASE32, _LEAST_MORSE = (
     24,
@@ -61,17 +66,21 @@ def other_readings(text: str, letters: int | None = None) -> Iterator[tuple[str,
         text: as it reads.
         letters: how many words of a single letter or digit it has; None if that is not known.
     """
+    words = [(start, start + len(word)) for start, word in long_words(text) if len(word) >= _LEAST_BASE64]
+    longest = max((end - start for start, end in words), default=0)
     for pattern, decode, may_be in (
-        (_BASE64, _from_base64, longest_word(text) >= _LEAST_BASE64),
+        (_BASE64, _from_base64, longest >= _LEAST_BASE64),
         (_HEX, _from_hex, sum(map(text.count, "234567")) >= _LEAST_HEX),
-        (_BASE32, _from_base32, longest_word(text) >= _LEAST_BASE32),
+        (_BASE32, _from_base32, longest >= _LEAST_BASE32),
         (_BINARY, _from_binary, text.count("0") + text.count("1") >= _LEAST_BITS),
         (_PERCENT, unquote, text.count("%") >= _LEAST_SIGNS),
         (_ESCAPED, _from_escapes, text.count("\\") >= _LEAST_LETTERS),
         (_MORSE, _from_morse, text.count(".") + text.count("-") >= _LEAST_MORSE),
-        (_SPREAD, _together, letters is None or letters >= _LEAST_LETTERS or not text.isascii()),
+        (_SPREAD, _together, letters is None or letters >= _LEAST_LETTERS or _UNSPACED.search(foreign(text))),
     ):
-        for count, match in enumerate(pattern.finditer(text) if may_be else ()):
+        spans = words if pattern in _UNBROKEN else ((0, len(text)),)
+        found = (match for span in spans for match in pattern.finditer(text, *span)) if may_be else ()
+        for count, match in enumerate(found):
             if count >= _MOST_DECODED:
                 break
             if told := decode(match[0]):
@@ -83,7 +92,7 @@ def other_readings(text: str, letters: int | None = None) -> Iterator[tuple[str,
         yield beginning[::-1], 0, len(beginning)
     if has_any(lowered, _ROTATED):
         yield codecs.encode(beginning, "rot13"), 0, len(beginning)
-    if sum(map(beginning.count, _DIGITS)) >= _LEAST_DIGITS and (
+    if len(_DIGIT_BEFORE.findall(beginning)) >= _LEAST_DIGITS and (
         len(_DIGITS_IN_WORDS.findall(beginning)) >= _LEAST_DIGITS
     ):
         yield beginning.replace("11", "ll").translate(_READ_AS), 0, len(beginning)
@@ -125,7 +134,7 @@ def _from_escapes(encoded: str) -> str:
 
 def tagged(text: str) -> Iterator[tuple[str, int, int]]:
     """What invisible tag characters of a text say, and where they stand."""
-    for match in _TAGS.finditer(text) if not text.isascii() else ():
+    for match in _TAGS.finditer(text) if _TAGS.search(foreign(text)) else ():
         yield "".join(chr(ord(sign) - 0xE0000) for sign in match[0]), match.start(), match.end()
 
 

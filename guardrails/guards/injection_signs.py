@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 
+from guardrails.anchored_patterns import Anchored, Finditer
 from guardrails.text_matching import has_any
 
 _SIGNS: dict[str, tuple[tuple[str, ...], str]] = {
@@ -75,13 +77,34 @@ _SIGNS: dict[str, tuple[tuple[str, ...], str]] = {
     ),
 }  # fmt: skip
 """Of each sign some texts one of which it is never without, and its pattern; in it a written blank stands for up to three."""
-_COMPILED = {
-    kind: (
-        hints,
-        re.compile(pattern.replace(r"\ ", r"[ \t]{1,3}"), re.IGNORECASE | re.MULTILINE),
-    )
-    for kind, (hints, pattern) in _SIGNS.items()
+
+_NEEDED = {
+    "split": re.compile("=[ ]?[\"']|[+][ ]?\\w{1,4}[ ]?[+]|conca|comb|jo[i\u0131]n"),
+    "quoted_answer": re.compile("[\"'“«„`](?<=[ :].)"),
 }
+"""Of signs with a pattern that takes long, what a text in small letters is not without that has one."""
+
+
+@cache
+def _finditer(kind: str) -> Finditer:
+    """What finds a sign; made when a text first hints at it."""
+    _, pattern = _SIGNS[kind]
+    compiled = re.compile(pattern.replace(r"\ ", r"[ \t]{1,3}"), re.IGNORECASE | re.MULTILINE)
+    finditer: Finditer
+    try:
+        finditer = Anchored(compiled).finditer
+    except ValueError:  # it may begin with any letter
+        finditer = _everywhere(compiled)
+    needed = _NEEDED.get(kind)
+    return (
+        finditer if needed is None else lambda text, lowered: finditer(text, lowered) if needed.search(lowered) else ()
+    )
+
+
+def _everywhere(pattern: re.Pattern[str]) -> Finditer:
+    return lambda text, _: pattern.finditer(text)
+
+
 _MOST_FOUND = 50
 KINDS = tuple(_SIGNS)
 _WORD = re.compile("[a-z0-9]+")
@@ -109,6 +132,12 @@ for _bit, (_hints, _) in enumerate(_SIGNS.values()):
         else:
             _sign = next((sign for sign in _hint if not sign.isascii()), _hint[0])
             _BY_SIGN[_sign] = _BY_SIGN.get(_sign, 0) | 1 << _bit
+_BY_PAIR: dict[str, list[tuple[str, bool, bool, int]]] = {}
+"""Such words by their first two letters, whether each begins and ends where a word of the text does, and its signs."""
+for (_hint, _begins, _ends), _bits in _WORDS.items():
+    if len(_hint) == 1 and not _ends:
+        raise ValueError(f"{_hint!r} alone hints at nothing")
+    _BY_PAIR.setdefault(_hint[:2], []).append((_hint, _begins, _ends, _bits))
 _MARKS = tuple(
     re.compile("|".join(re.escape(hint) for hint in hints if _word_of(hint) is None) or "(?!)")
     for hints, _ in _SIGNS.values()
@@ -120,10 +149,11 @@ _ALL = (1 << len(_SIGNS)) - 1
 
 def hinted_by(word: str) -> int:
     """The signs that a word of a text, in lower case, hints at, as bits in the order of :data:`KINDS`."""
-    found = 0
-    for (hint, begins, ends), bits in _WORDS.items():
-        if hint in word and (not begins or word.startswith(hint)) and (not ends or word.endswith(hint)):
-            found |= bits
+    found, length = 0, len(word)
+    for start in range(length):
+        for hint, begins, ends, bits in _BY_PAIR.get(word[start : start + 2], ()):
+            if word.startswith(hint, start) and not (begins and start) and not (ends and start + len(hint) < length):
+                found |= bits
     return found
 
 
@@ -142,10 +172,10 @@ def signs(text: str, lowered: str, hinted: int | None = None) -> Iterator[tuple[
         marked |= _BY_SIGN[sign]
     if not hinted | marked:
         return
-    for bit, (kind, (hints, pattern)) in enumerate(_COMPILED.items()):
+    for bit, (kind, (hints, _)) in enumerate(_SIGNS.items()):
         may_be = marked >> bit & 1 and _MARKS[bit].search(lowered)
         if may_be or (hinted >> bit & 1 and has_any(lowered, hints)):
-            for count, match in enumerate(pattern.finditer(text)):
+            for count, match in enumerate(_finditer(kind)(text, lowered)):
                 if count >= _MOST_FOUND:
                     break
                 yield kind, match.start(), match.end()

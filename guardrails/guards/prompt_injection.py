@@ -23,18 +23,20 @@ from guardrails.base import Direction, GuardInput, Reason, Span, Verdict, allow,
 from guardrails.embeddings import require_embeddings
 from guardrails.guards.injection_bound import bound
 from guardrails.guards.injection_meaning import combined, judge_meaning
-from guardrails.guards.injection_model import NOTHING, Judged, judge
+from guardrails.guards.injection_model import LEAST_SCORE, NOTHING, Judged, judge
 from guardrails.guards.injection_readings import other_readings, tagged
 from guardrails.guards.injection_signs import signs
 from guardrails.guards.injection_tools import ToolOrder, tool_order
 from guardrails.model_calls import ExpectedModelCalls, ModelCaller
-from guardrails.text_matching import LOOKALIKES, visible
+from guardrails.text_matching import LOOKALIKES, foreign, visible
 
 _MIXED = re.compile("[a-z][\u0370-\u03ff\u0400-\u04ff]|[\u0370-\u03ff\u0400-\u04ff][a-z]", re.IGNORECASE)
+_OTHER_ALPHABET = re.compile("[\u0370-\u03ff\u0400-\u04ff]")
 _OF_DATA, _LOWEST = 0.5, -2.5
 """How much less is enough in data; the least score of a text."""
 _OF_TOOL_ORDER: Mapping[ToolOrder, float] = {ToolOrder.PLAIN: 1.0, ToolOrder.AIMED: 2.0}
 """How much less is enough in data that say to call a tool of the model, and at what or when."""
+_JUST_BELOW = 1e-6
 _DATA = frozenset({"tool_result", "document"})
 _UNSURE = 1.5
 """How far below what is an attack a model is asked, with ``judge = "unsure"``."""
@@ -164,11 +166,9 @@ class InjectionGuard:
 
     def _judged(self, part: _Part, exchange: GuardInput) -> Judged:
         """What a text scores above what makes an attack of it where it stands."""
-        looked = _look_at_meaning if self.embeddings else _look
-        if len(part.text) <= _LONGEST_KEPT:
-            looked = _meaning_remembered if self.embeddings else _remembered
-        judged = looked(part.text)
-        if part.origin not in _DATA and part.place is not None:
+        in_data = part.origin in _DATA or part.place is None
+        judged = self._scored(part.text, in_data=in_data, with_tools=bool(exchange.tools))
+        if not in_data:
             return judged
         ordered = tool_order(part.text, [tool.name for tool in exchange.tools if tool.name != part.of_tool])
         if part.place is None:  # descriptions of tools name each other, with what they take
@@ -178,6 +178,18 @@ class InjectionGuard:
             whole = judged if judged.end > judged.start else Judged(score, 0, len(part.text), {})
             judged = replace(whole, score=score, weights={**whole.weights, "=tool_order": _OF_TOOL_ORDER[ordered]})
         return replace(judged, score=judged.score + _OF_DATA)
+
+    def _scored(self, text: str, *, in_data: bool, with_tools: bool) -> Judged:
+        """What a text scores, wherever it stands. A score that cannot make an attack of it is asked for only where a
+        model or meanings are asked as well.
+        """
+        short = len(text) <= _LONGEST_KEPT
+        if self.embeddings:
+            return (_meaning_remembered if short else _look_at_meaning)(text)
+        least = LEAST_SCORE
+        if self.judge == "never" and not (in_data and with_tools):
+            least = -_JUST_BELOW - (_OF_DATA if in_data else 0.0)
+        return (_remembered if short else _look)(text, least)
 
 
 def _parts(exchange: GuardInput) -> Iterator[_Part]:
@@ -205,17 +217,22 @@ _LONGEST_KEPT = 8_000
 def as_shown(text: str) -> tuple[str, Sequence[int]]:
     """A text as it reads, and where each of its characters stood."""
     shown, places = visible(text)
-    if not shown.isascii() and _MIXED.search(shown):  # letters of two alphabets in one word are meant to look like one
+    if _OTHER_ALPHABET.search(foreign(shown)) and _MIXED.search(
+        shown
+    ):  # letters of two alphabets in one word are meant to look like one
         shown = shown.translate(LOOKALIKES)
     return shown, places
 
 
-def _look(text: str) -> Judged:
-    """What a text scores in the reading that scores most; places are those of the text."""
+def _look(text: str, least: float = LEAST_SCORE) -> Judged:
+    """What a text scores in the reading that scores most, if that may be more than ``least``.
+
+    Places are those of the text.
+    """
     shown, places = as_shown(text)
     most = bound(shown)
     built = list(signs(shown, shown.lower(), most.hinted))
-    best = judge(shown, built) if most.may_count(built) else NOTHING
+    best = judge(shown, built) if most.may_count(built, least) else NOTHING
     for hidden, start, end in other_readings(shown, most.letters):
         best = _better(best, judge(hidden), start, end)
     best = _in_text(best, places)
@@ -240,7 +257,7 @@ def _in_text(judged: Judged, places: Sequence[int]) -> Judged:
 
 def _look_at_meaning(text: str) -> Judged:
     """What a text scores by words and meaning together."""
-    words = _remembered(text) if len(text) <= _LONGEST_KEPT else _look(text)
+    words = (_remembered if len(text) <= _LONGEST_KEPT else _look)(text, LEAST_SCORE)
     shown, places = as_shown(text)
     passage = judge_meaning(shown)
     if passage is None:

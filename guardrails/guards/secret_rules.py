@@ -4,6 +4,10 @@
 from __future__ import annotations
 
 import re
+from functools import cached_property
+from itertools import pairwise
+from re import _parser as parser  # type: ignore[attr-defined]
+from typing import TypeAlias
 
 _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 
@@ -142,6 +146,59 @@ _PREFIXED: tuple[tuple[str, tuple[str, ...], str], ...] = (
 )  # fmt: skip
 """Kind, the texts one of which must occur for the pattern to be tried, the pattern."""
 
+
+class Rule:
+    """How the keys of an issuer look. None of them has a blank in it.
+
+    Args:
+        place: among the rules; of two that find the same the one that comes first names the kind.
+        kind: of the key.
+        hints: texts one of which every key has.
+        form: the pattern of a key, as a regular expression.
+    """
+
+    def __init__(self, place: int, kind: str, hints: tuple[str, ...], form: str) -> None:
+        self.place = place
+        self.kind = kind
+        self.hints = hints
+        self._form = form
+
+    @cached_property
+    def pattern(self) -> re.Pattern[str]:
+        """What finds a key; made when first asked for, as most rules are never tried."""
+        return re.compile(rf"(?<![A-Za-z0-9_])(?:{self._form})")
+
+    @cached_property
+    def shortest(self) -> int:
+        """Characters of the shortest key that it finds."""
+        return int(parser.parse(self._form).getwidth()[0])
+
+
+_Pair: TypeAlias = tuple[str, ...]
+_BY_PAIR: dict[_Pair, list[tuple[str, Rule]]] = {}
+"""Texts without which a rule finds nothing, and the rule, by the first two signs of the text."""
+_BY_SIGN: list[tuple[str, Rule]] = []
+"""Likewise of texts of one sign."""
+RULES = tuple(Rule(_place, *_row) for _place, _row in enumerate(_PREFIXED))
+for _rule in RULES:
+    for _hint in _rule.hints:
+        if len(_hint) > 1:
+            _BY_PAIR.setdefault(tuple(_hint[:2]), []).append((_hint, _rule))
+        else:
+            _BY_SIGN.append((_hint, _rule))
+_PAIRS = frozenset(_BY_PAIR)
 SHORTEST = 15
-"""Characters without a blank, of the shortest key that any of the patterns finds."""
-RULES = tuple((kind, hints, re.compile(rf"(?<![A-Za-z0-9_])(?:{pattern})")) for kind, hints, pattern in _PREFIXED)
+"""Characters of the shortest key that any of the rules finds."""
+
+
+def rules_for(word: str) -> list[Rule]:
+    """The rules that may find something in a stretch without a blank."""
+    length = len(word)
+    found = [
+        rule
+        for pair in _PAIRS.intersection(pairwise(word))
+        for hint, rule in _BY_PAIR[pair]
+        if hint in word and rule.shortest <= length
+    ]
+    found += [rule for sign, rule in _BY_SIGN if sign in word and rule.shortest <= length]
+    return found

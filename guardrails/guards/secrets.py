@@ -20,10 +20,11 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import ClassVar, Literal
 
+from guardrails.anchored_patterns import Anchored, matches_behind
 from guardrails.base import Direction, GuardInput, Reason, Span, Verdict, allow, block, redact
-from guardrails.guards.secret_rules import RULES, SHORTEST
+from guardrails.guards.secret_rules import SHORTEST, Rule, rules_for
 from guardrails.labels import beside
-from guardrails.text_matching import has_any, longest_word
+from guardrails.text_matching import foreign, has_any, long_words
 
 MASK = "[SECRET]"
 
@@ -32,7 +33,7 @@ _PEM_BODY = re.compile(r"[A-Za-z0-9+/]{20}")
 _PEM_REST = re.compile(r"[A-Za-z0-9+/=\s\\]{0,20000}+")
 _PEM_LONGEST = 20_000
 
-_URL_PASSWORD = re.compile(r"(?<=://)[\w.+%-]{0,64}:(?P<value>[^\s:/@'\"<>{}$]{3,128}+)@(?=[\w\[])")
+_URL_PASSWORD = re.compile(r"[\w.+%-]{0,64}:(?P<value>[^\s:/@'\"<>{}$]{3,128}+)@(?=[\w\[])")
 _HEADER = re.compile(
     r"""(?ix) (?<![\w-]) (?: (?:proxy-)?authorization | (?:x-)?(?:[a-z]{1,20}-){0,3}(?:api-?)?(?:key|token) | api-?key ) ["']?
       [ \t]{0,4} : [ \t]{0,5} ["']? (?: (?P<basic>basic)[ \t]{1,3} | (?:bearer|(?:api-)?token|apikey|key|digest)[ \t]{1,3} )?
@@ -97,16 +98,15 @@ _PASSWORD_HINTS = (
     "contrase",
     "senha",
     "wachtwoord",
-    "hasło",
-    "пароль",
-    "密码",
-    "口令",
-    "パスワード",
-    "비밀번호",
 )
+_FOREIGN_PASSWORD_HINTS = ("ł", "пароль", "密码", "口令", "パスワード", "비밀번호")
+"""Likewise among the letters that are not ASCII."""
 _TOLD = re.compile(
     r"(?i:\bpass(?:word|phrase|code|wort)[ \t]{1,3}(?:is|was|to|ist|lautet)[: \t]{1,3})[\"'`*]{0,3}(?P<value>[^\s\"'`<>]{8,64})"
 )
+
+_TO_PASSWORD, _TO_TOLD, _TO_BEARER, _TO_OPTION = map(Anchored, (_PASSWORD, _TOLD, _BEARER, _OPTION))
+_HEADER_NEEDED = re.compile(r"(?:key|token|authorization)[\"']?[ \t]{0,4}:")
 
 _TOKEN = re.compile(
     r"(?<=[\"'`])[A-Za-z0-9_+/=~-][A-Za-z0-9_+/=.~-]{9,512}+(?=[\"'`])|"
@@ -132,10 +132,12 @@ _NAMED_BEFORE = re.compile(
       (?: => | :{{1,3}}= | [?.+|]{{0,2}}={{1,3}} | : | , (?=[ ]?[\\"']|$) | >\s{{0,20}} | [ ]is )
       [ \t]{{0,8}} (?:[|>][+-]?\s{{1,20}})? [\\]?["'`]{{0,3}} $"""
 )
+_TO_NAME = Anchored(_NAMED_BEFORE)
 _KEY_WORD = re.compile(rf"(?i){_KEY_NAME}")
 _KEY_HINTS = ("secret", "token", "cred", "bearer", "key", "auth", "pass", "pwd")
 _SERVICE_HINTS = tuple(re.sub(r"\[_-\]", "", name) for name in _SERVICES.split("|"))
-_LABEL_HINTS = (*_KEY_HINTS, *_PASSWORD_HINTS, *_SERVICE_HINTS)
+_NAME_HINTS = (*_KEY_HINTS, *_SERVICE_HINTS, "new_relic", "new-relic")
+_LABEL_HINTS = (*_KEY_HINTS, *_PASSWORD_HINTS, "hasło", *_FOREIGN_PASSWORD_HINTS[1:], *_SERVICE_HINTS)
 _OTHER_NAME = re.compile(
     r"(?i)(?:(?-i:(?<![A-Za-z])id|I[dD])|event|code|board|frame|mesh|pair|press(?:ed)?|(?<!t)ring|selector|signature|store|vault|word|alias|name|type|ur[il]|path|file|dir|hash|count|len|length|size|limit|ttl|expir\w*|at|version|class|field|column|"
     r"label|header|prefix|suffix|algorithm|alg|format|endpoint|host|email|user|usage|title|hint|valid(?:_for)?|lifetime|duration|timeout|age|min|max|domain|project|arn|region|role|policy|provider)s?$"
@@ -161,6 +163,10 @@ _SLUG = re.compile(
 """Words and numbers between separators: a name that somebody gave."""
 _SNAKE = re.compile(r"(?:[A-Za-z]{2,20}\d{0,2}[_-]){1,12}[A-Za-z]{2,20}\d{0,2}")
 _REACH = 90
+_ASSIGNED_WITHIN = 60
+"""Characters within which :data:`_NAMED_BEFORE` has the sign of an assignment, and what may stand behind that."""
+_ASSIGNS = re.compile(r"[=:,>sS\u017f][\\\"'`|>+\s-]*$")
+_TWO_DIGITS = re.compile(r"[0-9][^0-9]*[0-9]")
 _KEY_LENGTH, _SERVICE_KEY_LENGTH, _SHORT_SERVICE_KEY_LENGTH = 16, 20, 14
 _PASSWORD_LENGTH, _LEAST_VARIED, _SHORT_VARIED = 6, 8, 7
 _LEAST_ENTROPY = 3.0
@@ -214,15 +220,14 @@ def find_labelled_secrets(text: str, label: str) -> list[Finding]:
 
 
 def _prefixed(text: str) -> Iterator[Finding]:
-    if longest_word(text) < SHORTEST:
-        return
-    long = " ".join(word for word in text.split() if len(word) >= SHORTEST)
-    for kind, hints, pattern in RULES:
-        if not has_any(long, hints):
-            continue
-        for match in pattern.finditer(text):
-            if _is_issued(kind, match[0]):
-                yield Finding(match.start(), match.end(), kind)
+    tried: list[tuple[int, int, int, Rule]] = []
+    for start, word in long_words(text):
+        if len(word) >= SHORTEST:
+            tried += ((rule.place, start, start + len(word), rule) for rule in rules_for(word))
+    for _, start, end, rule in sorted(set(tried), key=lambda one: one[:2]):
+        for match in rule.pattern.finditer(text, start, end):
+            if _is_issued(rule.kind, match[0]):
+                yield Finding(match.start(), match.end(), rule.kind)
 
 
 def _is_issued(kind: str, value: str) -> bool:
@@ -316,10 +321,10 @@ def _assigned(text: str) -> Iterator[Finding]:
     """Values of names that say secret, passwords of URLs and of commands, headers; the name stays readable."""
     folded = text.casefold()
     yield from _passwords(text, folded)
-    yield from _keys(text, folded)
+    yield from _keys(text)
     yield from _headers(text, folded)
     yield from _commands(text)
-    for match in _OPTION.finditer(text) if has_any(folded, _OPTION_HINTS) else ():
+    for match in _TO_OPTION.finditer(text) if has_any(folded, _OPTION_HINTS) else ():
         value = match["value"].rstrip("\"')")
         if _is_password(value, quoted=True):
             yield Finding(match.start("value"), match.start("value") + len(value), "password")
@@ -328,14 +333,14 @@ def _assigned(text: str) -> Iterator[Finding]:
             yield Finding(*match.span("value"), "password")
     if "kind" in folded and "secret" in folded:
         yield from _manifests(text)
-    for match in _URL_PASSWORD.finditer(text) if "://" in text else ():
+    for match in matches_behind(_URL_PASSWORD, text, "://"):
         value = match["value"]
         if not (value.isalpha() or _PLACEHOLDER.search(value) or _PATH.fullmatch(value)):
             yield Finding(*match.span("value"), "password")
 
 
 def _passwords(text: str, folded: str) -> Iterator[Finding]:
-    for match in _PASSWORD.finditer(text) if has_any(folded, _PASSWORD_HINTS) else ():
+    for match in _TO_PASSWORD.finditer(text) if _may_name_password(folded) else ():
         group = "quoted" if match["quoted"] else "escaped" if match["escaped"] else "bare"
         quoted = group != "bare"
         if not _OTHER_NAME.search(match["rest"]) and _is_password(match[group], quoted=quoted):
@@ -343,23 +348,26 @@ def _passwords(text: str, folded: str) -> Iterator[Finding]:
     for match in _XML_PASSWORD.finditer(text) if "</" in text else ():
         if _is_password(match["value"], quoted=True):
             yield Finding(*match.span("value"), "password")
-    for match in _TOLD.finditer(text) if "pass" in folded else ():
+    for match in _TO_TOLD.finditer(text) if "pass" in folded else ():
         value = match["value"].rstrip(".,;:!?*)")
         if _is_password(value, quoted=False):
             yield Finding(match.start("value"), match.start("value") + len(value), "password")
 
 
-def _keys(text: str, folded: str) -> Iterator[Finding]:
+def _may_name_password(folded: str) -> bool:
+    return has_any(folded, _PASSWORD_HINTS) or has_any(foreign(folded), _FOREIGN_PASSWORD_HINTS)
+
+
+def _keys(text: str) -> Iterator[Finding]:
     """Values of the shape of a key, behind a name that says it is one or names who issues such."""
-    if longest_word(text) < _SHORT_SERVICE_KEY_LENGTH:  # no key has a blank in it
-        return
-    if not (has_any(folded, _KEY_HINTS) or has_any(folded, _SERVICE_HINTS)):
-        return
-    for match in _TOKEN.finditer(text):
+    words = [word for word in long_words(text) if _TWO_DIGITS.search(word[1])]  # no key has a blank in it
+    for match in [match for start, word in words for match in _TOKEN.finditer(text, start, start + len(word))]:
         value = match[0].rstrip(".,!%^*")
+        if len(value) < _SHORT_SERVICE_KEY_LENGTH or not _may_be_named(text, match.start()):
+            continue
         if not _is_key(value, least=_SHORT_SERVICE_KEY_LENGTH):
             continue
-        named = _NAMED_BEFORE.search(text, max(0, match.start() - _REACH), match.start())
+        named = _TO_NAME.search(text, max(0, match.start() - _REACH), match.start())
         if (
             named is None
             or _OTHER_NAME.search(named["rest"])
@@ -373,15 +381,23 @@ def _keys(text: str, folded: str) -> Iterator[Finding]:
             yield Finding(match.start(), match.start() + len(value), "assigned")
 
 
+def _may_be_named(text: str, place: int) -> bool:
+    """Whether something is assigned to a name directly before ``place``, and there is a word that such names have."""
+    reached = max(0, place - _REACH)
+    if not _ASSIGNS.search(text, max(0, place - _ASSIGNED_WITHIN), place):
+        return False
+    return has_any(text[reached:place].casefold(), _NAME_HINTS)
+
+
 def _headers(text: str, folded: str) -> Iterator[Finding]:
-    for match in _HEADER.finditer(text) if has_any(folded, ("authorization", "key", "token")) else ():
+    for match in _HEADER.finditer(text) if _HEADER_NEEDED.search(folded) else ():
         value = match["value"].rstrip(".:,")
         if _FORGERY.search(match[0], 0, match.start("value") - match.start()):
             continue
         right = _is_basic(value) if match["basic"] else _is_short_key(value)
         if right:
             yield Finding(match.start("value"), match.start("value") + len(value), "authorization")
-    for match in _BEARER.finditer(text) if "bearer" in folded or "basic" in folded else ():
+    for match in _TO_BEARER.finditer(text) if "bearer" in folded or "basic" in folded else ():
         if _is_basic(match["value"]) if match["basic"].lower() == "basic" else _is_key(match["value"]):
             yield Finding(*match.span("value"), "authorization")
 

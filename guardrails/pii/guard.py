@@ -15,7 +15,6 @@ from typing import Any, ClassVar, Literal
 
 from guardrails.base import Direction, GuardInput, Reason, Span, Verdict, allow, redact
 from guardrails.labels import beside, label_words
-from guardrails.pii.names import KIND as NAME
 from guardrails.pii.names import FindNames, find_no_names, names_by_presidio
 from guardrails.pii.national_ids import national_ids
 from guardrails.pii.patterns import Entity, addresses, cards, emails, ibans, macs, urls
@@ -23,28 +22,9 @@ from guardrails.pii.phones import phones
 from guardrails.pii.records import births, plates, postal_addresses
 from guardrails.pii.text import PlainText
 from guardrails.pii.values import Known, KnownValues, find_known, known_trees
-from guardrails.pii.vault import LITERAL, Vault, lookalikes
+from guardrails.pii.vault import KINDS, LITERAL, Vault, lookalikes
 
-KINDS = (
-    *(
-        "address",
-        "birthdate",
-        "card",
-        "email",
-        "iban",
-        "ip",
-        "known",
-        "mac",
-        "nationalid",
-        "nhs",
-        "passport",
-        "phone",
-        "plate",
-    ),
-    *("ssn", "url"),
-)
-
-_ALL_KINDS = frozenset({*KINDS, NAME})
+_ALL_KINDS = frozenset(KINDS)
 _FINDERS = (emails, urls, ibans, cards, national_ids, addresses, macs, births, postal_addresses, plates, phones)
 """Of two finds of the same length the one whose finder comes first names the kind."""
 

@@ -16,7 +16,7 @@ from importlib import import_module
 from typing import TypeAlias
 
 from guardrails.pii.patterns import Entity
-from guardrails.pii.text import LABEL_END, Labels, NumberWords, PlainText, Words
+from guardrails.pii.text import LABEL_END, WORD_START, Labels, NumberWords, PlainText, Words
 
 KIND = "nationalid"
 Valid: TypeAlias = Callable[[str], bool]
@@ -410,6 +410,12 @@ _CODICE = re.compile(
     r"(?i)(?<![^\W_])(?P<codice>[A-Z]{3}[ ]?[A-Z]{3}[ ]?\d{2}[A-EHLMPRST]\d{2}[ ]?[A-Z]\d{3}[A-Z])(?![^\W_])"
 )
 _LEAST_IN_LETTERED = 4
+_LETTERED_START = re.compile(
+    r"[A-Za-z\u0130\u0131\u017f\u212a\d](?<![^\W_].)(?=(?<=\d)(?:\d{5}|\d{0,2}\.\d{3})|(?<=[12])[ ]?\d\d[ ]?\d\d[ ]?\d|"
+    r"(?<!\d)(?i:[a-z]){0,4}[ -]?\d\d)"
+)
+_IN_CODICE = re.compile(r"\d\d(?i:[A-EHLMPRST])\d\d[ ]?(?i:[A-Z])\d\d\d")
+"""Where one of these begins, and what a codice fiscale is not without."""
 _LETTERED_MODULES = {
     "dni": "es.dni", "nie": "es.nie", "codice": "it.codicefiscale", "hetu": "fi.hetu", "curp": "mx.curp",
     "pnr": "se.personnummer", "nir": "fr.nir", "ric": "cn.ric", "rut": "cl.rut", "pps": "ie.pps",
@@ -426,7 +432,9 @@ def national_ids(plain: PlainText) -> Iterator[Entity]:
         return
     yield from _of_digits(plain)
     generic = NumberWords(_GENERIC, plain)
-    for match in (*plain.numbers_at_words(_LETTERED, _LEAST_IN_LETTERED), *plain.numbers_at_words(_CODICE, 2)):
+    lettered = plain.numbers_at_words(_LETTERED, _LEAST_IN_LETTERED, start=_LETTERED_START)
+    codici = plain.numbers_at_words(_CODICE, 2, start=WORD_START) if _IN_CODICE.search(plain.text) else ()
+    for match in (*lettered, *codici):
         name = str(match.lastgroup)
         module = _LETTERED_MODULES.get(name)
         right = name in _BY_FORM or (module is not None and name not in _LABELLED_FORMS and _valid(module, match[0]))
@@ -445,9 +453,8 @@ def _of_digits(plain: PlainText) -> Iterator[Entity]:
     of_any = NumberWords(_LABELS_OF_ANY, plain)
     medicare = NumberWords(_MEDICARE_WORDS, plain)
     for run in plain.numbers_at_words(_RUN, 9):
-        other = plain.is_named_otherwise(run.start())
         labelled = words if of_any.before(run.start()) else None
-        tried = (_identified(run, end, plain, labelled, named_otherwise=other) for end in _ends(run[0]))
+        tried = (_identified(run, end, plain, labelled) for end in _ends(run[0]))
         found = next(filter(None, tried), None)
         if found is None and medicare.before(run.start()) and _MEDICARE.fullmatch(run[0]):
             found = Entity(*run.span(), KIND)
@@ -461,16 +468,16 @@ def _ends(run: str) -> Iterator[int]:
     return reversed(groups[-4:])
 
 
-def _identified(
-    run: re.Match[str], end: int, plain: PlainText, words: dict[_Number, Words] | None, *, named_otherwise: bool
-) -> Entity | None:
+def _identified(run: re.Match[str], end: int, plain: PlainText, words: dict[_Number, Words] | None) -> Entity | None:
     written = run[0][:end]
     digits = re.sub(r"\D", "", written)
     for number in _BY_DIGITS.get(len(digits), ()):
         if words is not None and words.setdefault(number, NumberWords(_LABELS[number], plain)).before(run.start()):
             return Entity(run.start(), run.start() + end, number.kind)
-        form = None if named_otherwise else _FORMS.get(number)
-        if form and form.fullmatch(written) and len(set(digits)) > 2 and _checked(number, written, digits):  # noqa: PLR2004
+        form = _FORMS.get(number)
+        if form is None or not form.fullmatch(written) or len(set(digits)) <= 2:  # noqa: PLR2004
+            continue
+        if not plain.is_named_otherwise(run.start()) and _checked(number, written, digits):
             return Entity(run.start(), run.start() + end, number.kind)
     return None
 

@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 
-from guardrails.pii.text import Labels, NumberWords, PlainText, Words
+from guardrails.anchored_patterns import Anchored
+from guardrails.pii.text import TOP, TOPS, Labels, NumberWords, PlainText, Words
 from guardrails.text_matching import has_any
 
 
@@ -32,10 +33,6 @@ _FILE = re.compile(
 )
 """Endings that make ``logo@2x.png`` a file."""
 
-_TOPS = (
-    "com|org|net|edu|gov|info|biz|io|co|app|dev|ai|me|tv|xyz|online|site|shop|store|blog|cloud|tech|club|top|pro|eu|uk|de|"
-    "fr|it|es|nl|be|ch|at|pl|pt|se|no|dk|fi|ie|cz|gr|ru|ua|tr|jp|cn|kr|in|au|nz|ca|us|br|mx|ar|za|il|sg|hk|tw|ly|gg"
-)
 _LOCAL_REVERSED = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]{1,64}|\"[^\"\r\n]{1,62}\"")
 _DOMAIN = re.compile(r"[^\W_][\w-]{0,62}+(?:\.[^\W_][\w-]{0,62}+){1,8}+|\[(?:IPv6:)?[0-9A-Fa-f.:]{3,45}\]|localhost\b")
 _IDN_DOMAIN = re.compile(
@@ -50,11 +47,11 @@ _NO_HOST = r"(?!(?:\d+|a|an|the|this|that|these|those|my|our|your|his|her|its|th
 _SPELLED = re.compile(
     rf"(?i)(?<![\w.+%-])[^\W_](?:[\w.+-]|%(?!40)[0-9a-f]{{2}}){{0,63}}(?:"
     rf"[ ]?[\[({{<][ ]?(?:{_AT}|@)[ ]?[\])}}>][ ]?{_HOST}(?:[ ]?(?:\.|[\[({{<][ ]?{_DOT}[ ]?[\])}}>]|[ ]{_DOT}[ ])[ ]?{_HOST}){{1,4}}"
-    rf"|[ ]{_AT}[ ]{_NO_HOST}{_HOST}(?:[ ]{_DOT}[ ]{_HOST}){{0,3}}[ ]{_DOT}[ ](?:{_TOPS})"
-    rf"|(?<=[^\W_])_at_{_HOST}(?:_dot_{_HOST}){{0,3}}_dot_(?:{_TOPS})"
-    rf"|[ ]?@[ ]{_HOST}(?:[ ]?\.[ ]?{_HOST}){{0,3}}[ ]?\.[ ]?(?:{_TOPS})"
+    rf"|[ ]{_AT}[ ]{_NO_HOST}{_HOST}(?:[ ]{_DOT}[ ]{_HOST}){{0,3}}[ ]{_DOT}[ ](?:{TOPS})"
+    rf"|(?<=[^\W_])_at_{_HOST}(?:_dot_{_HOST}){{0,3}}_dot_(?:{TOPS})"
+    rf"|[ ]?@[ ]{_HOST}(?:[ ]?\.[ ]?{_HOST}){{0,3}}[ ]?\.[ ]?(?:{TOPS})"
     rf"|@{_HOST}(?:(?:\[\.\]|\(\.\)|\.){_HOST}){{1,4}}"
-    rf"|=40{_HOST}(?:\.{_HOST}){{0,3}}\.(?:{_TOPS})"
+    rf"|=40{_HOST}(?:\.{_HOST}){{0,3}}\.(?:{TOPS})"
     rf"|(?:%40|&\#0{{0,4}}64;|&\#x0{{0,4}}40;|&commat;|\\u0040|\\x40){_HOST}"
     rf"(?:(?:\.|%2e|&\#0{{0,4}}46;|&\#x0{{0,4}}2e;|&period;|\\u002e){_HOST}){{1,4}})(?![\w-])"
 )
@@ -101,8 +98,10 @@ _NO_LOCAL = (
 )
 _AT_HOST = re.compile(
     rf"(?i)(?<![\w.+%@-]){_NO_LOCAL}(?P<local>[^\W_][\w.+-]{{0,63}})[ ](?:(?P<sign>@)|{_AT}[ ])"
-    rf"(?P<host>{_HOST}(?:\.{_HOST}){{0,3}}\.(?:{_TOPS}))(?![\w-]|\.\w)"
+    rf"(?P<host>{_HOST}(?:\.{_HOST}){{0,3}}\.(?:{TOPS}))(?![\w-]|\.\w)"
 )
+_AT_WORD = re.compile(rf"[ ](?:@|(?i:{_AT})[ ])")
+_LONGEST_LOCAL, _LONGEST_HOST = 66, 280
 _PROVIDER = re.compile(
     r"(?i)(?:g(?:oogle)?mail|yahoo|ymail|hotmail|outlook|live|msn|icloud|aol|gmx|web|t-online|freenet|proton(?:mail)?|pm|yandex|mail|qq|163|126|"
     r"sina|naver|daum|hanmail|orange|wanadoo|free|laposte|sfr|libero|virgilio|tiscali|wp|o2|onet|interia|seznam|uol|bol|terra|zoho|fastmail|"
@@ -155,12 +154,23 @@ def _spelled(plain: PlainText) -> Iterator[Entity]:
     if _may_be_spelled(plain.folded):
         for match in _SPELLED.finditer(plain.text):
             yield Entity(*match.span(), "email")
-    if _TOP.search(plain.text) and (" @" in plain.text or has_any(plain.folded, _WORD_AT)):
+    if plain.has_top and (" @" in plain.text or has_any(plain.folded, _WORD_AT)):
         words = Words(_MAIL_LABELS, plain)
-        for match in _AT_HOST.finditer(plain.text):
+        for match in _at_hosts(plain.text):
             told = re.search(r"\d|\w[._]\w", match["local"]) or words.before(match.start())
             if match["sign"] or told or _PROVIDER.fullmatch(match["host"]):
                 yield Entity(*match.span(), "email")
+
+
+def _at_hosts(text: str) -> Iterator[re.Match[str]]:
+    """What :data:`_AT_HOST` finds: looked for around each word or sign for "at" alone."""
+    start = end = 0
+    for word in _AT_WORD.finditer(text):
+        if word.start() - _LONGEST_LOCAL > end:
+            yield from _AT_HOST.finditer(text, start, end)
+            start = word.start() - _LONGEST_LOCAL
+        end = word.end() + _LONGEST_HOST
+    yield from _AT_HOST.finditer(text, max(0, start), end)
 
 
 def _mail_domain(domain: str) -> int:
@@ -175,7 +185,7 @@ def _mail_domain(domain: str) -> int:
     return len(".".join(labels)) if named and not re.match(r"\d+\.\d", domain) else 0
 
 
-_KNOWN_TOP = re.compile(rf"(?i)(?:{_TOPS})")
+_KNOWN_TOP = re.compile(rf"(?i)(?:{TOPS})")
 
 
 def _is_sentence(labels: list[str]) -> bool:
@@ -196,10 +206,12 @@ _SCHEME = re.compile(
 _WWW = re.compile(r"(?i)(?<![\w@./-])www\d?\.[a-z0-9-]{1,63}\.[^\s<>\"`{}|\\^]{2,2048}+")
 _BARE = re.compile(
     rf"(?i)(?<![\w@./\\:$-])(?P<host>(?:[a-z0-9][a-z0-9-]{{0,62}}+\.){{1,5}}"
-    rf"(?:(?:{_TOPS})(?=[:/?])|(?P<top>com|org|net|edu|gov|info|biz)(?![\w(=\[@-]|\.\w)))(?::\d{{1,5}})?"
+    rf"(?:(?:{TOPS})(?=[:/?])|(?P<top>com|org|net|edu|gov|info|biz)(?![\w(=\[@-]|\.\w)))(?::\d{{1,5}})?"
     rf"(?P<path>[/?][^\s<>\"`{{}}|\\^]{{0,2048}}+)?"
 )
-_TOP = re.compile(rf"(?i)\.(?=\w)(?:{_TOPS})(?!\w)")
+_TO_WWW, _SLASHES, _LONGEST_SCHEME = Anchored(_WWW), re.compile("://"), 5
+_BEFORE_TOP, _LONGEST_BEFORE = re.compile(r"[\w@./\\:$-]*"), 330
+"""What stands without a gap before a top level, backwards, and how much of it a host may be."""
 _SITE_WORDS = (
     *(
         "website",
@@ -238,15 +250,37 @@ _IMPORT_BEFORE = re.compile(
 def urls(plain: PlainText) -> Iterator[Entity]:
     """With a scheme, with ``www.``, or a host of a known top level; the whole address with path and query."""
     text = plain.text
-    for pattern, may_be in ((_SCHEME, "://" in text), (_WWW, "www" in plain.folded)):
-        for match in pattern.finditer(text) if may_be else ():
-            yield Entity(match.start(), match.end() - _after_url(match[0]), "url")
-    if _TOP.search(text):
+    with_www = _TO_WWW.finditer(text) if "www" in plain.folded else ()
+    for match in (*_near(_SCHEME, text, _SLASHES, _LONGEST_SCHEME), *with_www):
+        yield Entity(match.start(), match.end() - _after_url(match[0]), "url")
+    if plain.has_top:
         words = Words(_SITE_LABELS, plain)
-        for match in _BARE.finditer(text):
+        for match in _bare_hosts(text):
             by_form = match["path"] or match["top"] is None
             if not _is_import(text, match) if by_form else _is_host(match, words):
                 yield Entity(match.start(), match.end() - _after_url(match[0]), "url")
+
+
+def _near(pattern: re.Pattern[str], text: str, mark: re.Pattern[str], reach: int) -> Iterator[re.Match[str]]:
+    """What a pattern finds whose matches begin at most ``reach`` characters before the first mark in them."""
+    done = 0
+    for found in mark.finditer(text):
+        for place in range(max(done, found.start() - reach), found.start() + 1):
+            if match := pattern.match(text, place):
+                yield match
+                done = match.end()
+                break
+
+
+def _bare_hosts(text: str) -> Iterator[re.Match[str]]:
+    """What :data:`_BARE` finds: tried only where a stretch begins that has a top level."""
+    done = 0
+    for top in TOP.finditer(text):
+        before = _BEFORE_TOP.match(text[max(0, top.start() - _LONGEST_BEFORE) : top.start()][::-1])
+        start = top.start() - before.end() if before else top.start()
+        if start >= done and (match := _BARE.match(text, start)):
+            yield match
+            done = match.end()
 
 
 def _is_host(match: re.Match[str], words: Words) -> bool:
@@ -287,6 +321,8 @@ _DEFANGED = re.compile(rf"(?<!\w){_OCTET}(?:(?:\[\.\]|\(\.\)|\.){_OCTET}){{3}}(?
 _IPV6 = re.compile(
     r"(?<![\w:.])(?:[0-9A-Fa-f]{1,4})?(?::[0-9A-Fa-f]{0,4}){2,7}(?:(?<=:)\d{1,3}(?:\.\d{1,3}){3})?(?![\w:]|\.\d)"
 )
+_DOTTED = re.compile(r"\d\.\d{1,3}\.\d{1,3}\.\d")
+_TWO_COLONS = re.compile(r":[0-9A-Fa-f]{0,4}:")
 _VERSION_BEFORE = re.compile(
     r"(?i)(?:\bv|versi[oó]ne?n?|\bver\.?|release|sections?|chapter|abschnitt|kapitel|clause|article|art\.|§|build|[=~<>!]=|"
     r"[a-z_]/|\brev(?:ision)?|firmware|driver|kernel|treiber|patch|updated? to|upgraded? to|\boid|schema|luku|kohta|bölüm|madde|"
@@ -354,13 +390,13 @@ def addresses(plain: PlainText) -> Iterator[Entity]:
     if not plain.has_digit:
         return
     words = NumberWords(_IP_LABELS, plain, reach=20)
-    for match in plain.numbers_at_words(_IPV4, 4):
+    for match in plain.numbers_at_words(_IPV4, 4) if _DOTTED.search(text) else ():
         if match[0].startswith(_EVERYBODYS) or _is_version(plain.source, match, words):
             continue
         yield Entity(*match.span(), "ip")
     for match in _DEFANGED.finditer(text) if "[.]" in text or "(.)" in text else ():
         yield Entity(*match.span(), "ip")
-    for match in _IPV6.finditer(text) if text.count(":") > 1 else ():
+    for match in _near(_IPV6, text, _TWO_COLONS, 4):
         if _is_ipv6(match[0]):
             yield Entity(*match.span(), "ip")
 
@@ -400,11 +436,17 @@ def _is_ipv6(text: str) -> bool:
 
 
 _MAC = re.compile(
-    r"(?<![\w:.-])(?:[0-9A-Fa-f]{2}(?P<sep>[:-])(?:[0-9A-Fa-f]{2}(?P=sep)){4}(?:[0-9A-Fa-f]{2}(?P=sep)[0-9A-Fa-f]{2}(?P=sep))?"
+    r"(?=[0-9A-Fa-f]{2}(?:[:-]|[0-9A-Fa-f]{2}\.))(?<![\w:.-])(?:[0-9A-Fa-f]{2}(?P<sep>[:-])(?:[0-9A-Fa-f]{2}(?P=sep)){4}(?:[0-9A-Fa-f]{2}(?P=sep)[0-9A-Fa-f]{2}(?P=sep))?"
     r"[0-9A-Fa-f]{2}|[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4})(?![\w:-]|\.\w)"
 )
-_MAC_HINTS = tuple(map(re.compile, (r":[0-9A-Fa-f]{2}:", r"-[0-9A-Fa-f]{2}-", r"\.[0-9A-Fa-f]{4}\.")))
+_MAC_HINTS = tuple(
+    map(
+        re.compile,
+        (r":[0-9A-Fa-f]{2}:[0-9A-Fa-f]{2}:", r"-[0-9A-Fa-f]{2}-[0-9A-Fa-f]{2}-", r"\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}"),
+    )
+)
 _MAC_PLAIN = re.compile(r"(?i)\bmac(?: ?address)?[ :=#is]{1,6}(?P<value>[0-9a-f]{12})(?!\w)")
+_TO_MAC_PLAIN = Anchored(_MAC_PLAIN)
 
 
 def macs(plain: PlainText) -> Iterator[Entity]:
@@ -412,13 +454,13 @@ def macs(plain: PlainText) -> Iterator[Entity]:
     text = plain.text
     for match in _MAC.finditer(text) if any(hint.search(text) for hint in _MAC_HINTS) else ():
         yield Entity(*match.span(), "mac")
-    for match in _MAC_PLAIN.finditer(text) if "mac" in plain.folded else ():
+    for match in _TO_MAC_PLAIN.finditer(text) if "mac" in plain.folded else ():
         yield Entity(*match.span("value"), "mac")
 
 
 _CARD_GAP = r"(?:[ ._/-]{0,2}|[ ._-]?\r?\n[ ]?)"
 _CARD = re.compile(
-    rf"(?:(?<![^\W_])|(?<=\b[Cc][Cc])|(?<=\b(?i:card))|(?<=\b(?i:visa))|(?<=\bMC)|(?<=\b(?i:amex)))(?<!\d[.,_/-])(?<!\+)(?=(?P<run>\d(?:{_CARD_GAP}\d){{11,18}}(?![^\W_]|[-_]\w|\.\d)))\d+"
+    rf"(?=\d)(?:(?<![^\W_])|(?<=\b[Cc][Cc])|(?<=\b(?i:card))|(?<=\b(?i:visa))|(?<=\bMC)|(?<=\b(?i:amex)))(?<!\d[.,_/-])(?<!\+)(?=(?P<run>\d(?:{_CARD_GAP}\d){{11,18}}(?![^\W_]|[-_]\w|\.\d)))\d+"
 )
 _CARD_WORDS = (
     *("card", "cards", "credit", "debit", "visa", "mastercard", "master card", "maestro", "amex", "american express"),
@@ -510,6 +552,7 @@ def _card_end(run: str, words: Words, start: int) -> int:
 
 
 _IBAN = re.compile(r"(?<![A-Za-z0-9])(?=(?P<run>[A-Za-z]{2}[ ._-]?\d{2}(?:[ ._\n-]?[A-Za-z0-9]){11,30}))[A-Za-z]{2}")
+_IBAN_BEGINS = re.compile(r"[A-Za-z]{2}(?<![A-Za-z0-9]..)(?=[ ._-]?\d{2})")
 _IBAN_START = re.compile(r"[A-Za-z]{2}[ ._-]?\d{2}(?:[ ._\n-]?[A-Za-z0-9]){11}")
 _IBAN_LENGTHS = {
     country: length
@@ -565,7 +608,7 @@ def ibans(plain: PlainText) -> Iterator[Entity]:
     from stdnum.iso7064 import mod_97_10
 
     words = NumberWords(_IBAN_LABELS, plain)
-    for match in _IBAN.finditer(text):
+    for match in filter(None, (_IBAN.match(text, begun.start()) for begun in plain.numbers(_IBAN_BEGINS, 2))):
         length = _IBAN_LENGTHS.get(match[0].upper(), 0)
         if unbroken := _ANY_IBAN.match(text, match.start()):
             number = unbroken[0].upper()

@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import re
-import sys
 import unicodedata
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import TypeAlias
+
+from guardrails.anchored_patterns import Anchored
+from guardrails.text_matching import CharacterTable, foreign, replaced_letters, translated
 
 _STRETCH = re.compile(r"\d(?:[\s./()_-]{0,3}\d)+")
 """Digits with no more between two of them than any number of a person, account or telephone has."""
@@ -17,7 +19,8 @@ _DIGIT = re.compile(r"\d")
 _FOUR_DIGITS = re.compile(r"\d(?:\D{0,60}+\d){3}")
 _LEAD, _TRAIL = 8, 32
 """Characters around its digits that may belong to a number, or decide whether it is one: ``(+``, an extension."""
-_WORD_START = re.compile(r"[\w(](?<![^\W_].)")
+WORD_START = re.compile(r"[\w(](?<![^\W_].)")
+_NUMBER_START = re.compile(r"[\d(](?<![^\W_].)")
 _SHORT = 4
 _LABEL_LEAD, _LABEL_TRAIL, _LABEL_STEP = 250, 80, 40
 """Characters before and behind a digit within which a label of its number may stand."""
@@ -26,6 +29,12 @@ _MAY_HEAD = re.compile(r"^(?=[^\n]*[\t|;,])[^\n=:.!?]+$", re.MULTILINE)
 Trigram: TypeAlias = tuple[str, str, str]
 _TO_OTHER = 24
 
+TOPS = (
+    "com|org|net|edu|gov|info|biz|io|co|app|dev|ai|me|tv|xyz|online|site|shop|store|blog|cloud|tech|club|top|pro|eu|uk|de|"
+    "fr|it|es|nl|be|ch|at|pl|pt|se|no|dk|fi|ie|cz|gr|ru|ua|tr|jp|cn|kr|in|au|nz|ca|us|br|mx|ar|za|il|sg|hk|tw|ly|gg"
+)
+TOP = re.compile(rf"(?i)\.(?=\w)(?:{TOPS})(?!\w)")
+"""The top level of a host."""
 _NUMBER_OF = r"(?:[ -]?(?:number|num|no|nr|id|code|nummer|numero|zeichen|key)\b|[ -]?(?:n[°º]|#)|番号|編号|编号|號碼|号码|号|번호|[ ]?رقم)"
 _OTHER = (
     *(
@@ -217,29 +226,32 @@ LABEL_END = (
 )
 """What may lie between a label and the value that it stands for: the rest of the word, "number", "is", signs."""
 
-_UNIFORM = str.maketrans(
-    {
-        **{chr(0xFF01 + offset): chr(0x21 + offset) for offset in range(94)},
-        **{
-            chr(code): str(unicodedata.digit(chr(code)))
-            for code in range(0x80, min(0x10000, sys.maxunicode))
-            if unicodedata.category(chr(code)) == "Nd"
-        },
-        **dict.fromkeys("\u00a0\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f", " "),
-        **dict.fromkeys("\u3000\t", " "),
-        **dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63", "-"),
-        "\ufe6b": "@",
-        **dict.fromkeys("\u2024\u00b7\u2022\u2027", "."),
-        "\u2019": "'",
-    }
-)
-_UNACCENTED = {
-    code: base
-    for code in (*range(0xC0, 0x250), *range(0x370, 0x400), *range(0x1E00, 0x2000))
-    if (base := unicodedata.normalize("NFD", chr(code))[0]) != chr(code)
-    and base.isalpha()
-    and base.islower() == chr(code).islower()
-} | {ord("_"): " "}
+_SIGNS = {
+    **{chr(0xFF01 + offset): chr(0x21 + offset) for offset in range(94)},
+    **dict.fromkeys("\u00a0\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000", " "),
+    **dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63", "-"),
+    "\ufe6b": "@",
+    **dict.fromkeys("\u2024\u00b7\u2022\u2027", "."),
+    "\u2019": "'",
+}
+_LAST_OF_DIGITS, _ACCENTED = "\uffff", re.compile("[\u00c0-\u024f\u0370-\u03ff\u1e00-\u1fff]")
+
+
+def _uniform(character: str) -> str:
+    if (sign := _SIGNS.get(character)) is not None:
+        return sign
+    is_digit = character <= _LAST_OF_DIGITS and unicodedata.category(character) == "Nd"
+    return str(unicodedata.digit(character)) if is_digit else character
+
+
+def _unaccented(character: str) -> str:
+    if not _ACCENTED.match(character):
+        return character
+    base = unicodedata.normalize("NFD", character)[0]
+    return base if base.isalpha() and base.islower() == character.islower() else character
+
+
+_UNIFORM, _UNACCENTED = CharacterTable(_uniform), CharacterTable(_unaccented)
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 _UNSPACED = re.compile(
     "[\u0590-\u08ff\u0900-\u109f\u0e00-\u0fff\u1100-\u11ff\u1780-\u17ff\u2e80-\u312f\u3131-\u318f\u31f0-\u9fff\ua000-\ua4cf"
@@ -265,8 +277,8 @@ class PlainText:
         if text.isascii():
             self.source = self.text = text.replace("\t", " ") if "\t" in text else text
         else:
-            self.source, self.places = _visible(text.translate(_UNIFORM))
-            self.text = _UNSPACED.sub(_BOUNDARY, self.source)
+            self.source, self.places = _visible(translated(text.replace("\t", " "), _UNIFORM))
+            self.text = replaced_letters(_UNSPACED, _BOUNDARY, self.source)
         self._original = text if self.places is None else self.source
         self.folded = self.source.casefold()
         digit = _DIGIT.search(self.text)
@@ -278,12 +290,12 @@ class PlainText:
         if digit is not None:
             self._note_stretches()
         self._windows: dict[int, list[tuple[int, int]]] = {}
-        self._words_in: dict[int, list[tuple[int, int, list[int]]]] = {}
+        self._words_in: dict[tuple[int, re.Pattern[str]], list[tuple[int, int, list[int]]]] = {}
         self._named_otherwise: dict[int, bool] = {}
 
     def _note_stretches(self) -> None:
         for match in _STRETCH.finditer(self.text, self._first_digit):
-            digits = len(_DIGIT.findall(match[0]))
+            digits = len(match[0]) if match[0].isdecimal() else len(_DIGIT.findall(match[0]))
             self._stretches.append((*match.span(), digits))
             self._most_digits = max(self._most_digits, digits)
 
@@ -293,7 +305,7 @@ class PlainText:
         lowered = self.source.lower()
         if len(lowered) != len(self.source):  # a few letters grow when they get small
             lowered = "".join(letter.lower()[0] for letter in self.source)
-        return lowered.replace("_", " ") if lowered.isascii() else lowered.translate(_UNACCENTED)
+        return translated(lowered, _UNACCENTED).replace("_", " ")
 
     @cached_property
     def words(self) -> frozenset[str]:
@@ -327,6 +339,11 @@ class PlainText:
     def words_by_numbers(self) -> frozenset[str]:
         """Likewise in :attr:`by_numbers`."""
         return _words_in(self.by_numbers)
+
+    @cached_property
+    def has_top(self) -> bool:
+        """Whether something in the text ends like a host does."""
+        return TOP.search(self.text) is not None
 
     @cached_property
     def has_four_digits(self) -> bool:
@@ -377,26 +394,32 @@ class PlainText:
                 continue
             yield from pattern.finditer(self.text, start, end)
 
-    def numbers_at_words(self, pattern: re.Pattern[str], least: int, sign: str = "") -> Iterable[re.Match[str]]:
-        """The same, of a pattern that begins with a bracket or where no letter or digit stands before: tried only there.
-        A pattern that begins with a look behind costs as much at each character as a whole attempt.
+    def numbers_at_words(
+        self, pattern: re.Pattern[str], least: int, sign: str = "", start: re.Pattern[str] = _NUMBER_START
+    ) -> Iterable[re.Match[str]]:
+        """The same, of a pattern that begins with a digit or a bracket where no letter or digit stands before, or with
+        what ``start`` finds: tried only there. A pattern that begins with a look behind costs as much at each character
+        as a whole attempt.
         """
-        return () if least > self._most_digits else self._numbers_at_words(pattern, least, sign)
+        return () if least > self._most_digits else self._numbers_at_words(pattern, least, sign, start)
 
-    def _numbers_at_words(self, pattern: re.Pattern[str], least: int, sign: str) -> Iterator[re.Match[str]]:
-        if least not in self._words_in:
+    def _numbers_at_words(
+        self, pattern: re.Pattern[str], least: int, sign: str, start: re.Pattern[str]
+    ) -> Iterator[re.Match[str]]:
+        windows = self._words_in.get((least, start))
+        if windows is None:
             if least not in self._windows:
                 self._windows[least] = list(self._around(least))
-            self._words_in[least] = [
-                (start, end, [word.start() for word in _WORD_START.finditer(self.text, start, end)])
-                for start, end in self._windows[least]
+            windows = self._words_in[least, start] = [
+                (first, last, [word.start() for word in start.finditer(self.text, first, last)])
+                for first, last in self._windows[least]
             ]
-        for start, end, places in self._words_in[least]:
-            if sign and self.text.find(sign, start, end) < 0:
+        for first, last, places in windows:
+            if sign and self.text.find(sign, first, last) < 0:
                 continue
-            done = start
+            done = first
             for place in places:
-                if place >= done and (match := pattern.match(self.text, place, end)):
+                if place >= done and (match := pattern.match(self.text, place, last)):
                     yield match
                     done = match.end()
 
@@ -433,7 +456,7 @@ class PlainText:
 
 def _visible(text: str) -> tuple[str, list[int] | None]:
     """Without characters that nobody sees, and where each character left stood; None if all did."""
-    if not _INVISIBLE.search(text):
+    if not _INVISIBLE.search(foreign(text)):
         return text, None
     places = [at for at, character in enumerate(text) if not _INVISIBLE.match(character)]
     return "".join(text[at] for at in places), places
@@ -447,6 +470,7 @@ _MOST_COLUMNS = 200
 _INSERT = re.compile(
     r"(?i)\binsert (?:ignore )?into [\w.`\"\[\]]{1,80} ?\((?P<columns>[^()\n]{1,2000})\) ?\n?(?:values|select)[ \n]{0,8}"
 )
+_TO_INSERT = Anchored(_INSERT)
 _ROW = re.compile(r"[ ,\n\r]{0,8}\((?P<row>(?:[^()'\n]|'[^'\n]{0,500}'){1,200})\)")
 
 
@@ -469,7 +493,7 @@ def _cells(text: str) -> Iterator[tuple[int, int, int, int]]:
 
 def _inserted(text: str) -> Iterator[tuple[int, int, int, int]]:
     """Likewise of the rows that SQL inserts."""
-    for insert in _INSERT.finditer(text) if "(" in text else ():
+    for insert in _TO_INSERT.finditer(text) if "(" in text else ():
         header = _split(insert["columns"], ",", insert.start("columns"))
         at = insert.end()
         while row := _ROW.match(text, at):
@@ -509,11 +533,11 @@ def _split(line: str, delimiter: str, at: int) -> list[tuple[int, int]]:
 
 
 _BY_TRIGRAM: dict[Trigram, dict[str, None]] = {}
-"""The words of all lists by the rarest three letters of each: most texts have few of these, and one look finds them."""
-_SOUGHT: set[Trigram] = set()
+"""The words of all lists by the rarest three letters of each without a blank: most texts have few of these."""
 _BRIEF: dict[str, None] = {}
-_BRIEF_ASCII: dict[str, None] = {}
-"""Words of two letters of all lists."""
+"""Words of all lists without three letters in a row, in ASCII."""
+_BRIEF_FOREIGN: dict[str, list[str]] = {}
+"""Other such words by their first letter."""
 
 
 class Labels:
@@ -524,25 +548,60 @@ class Labels:
     """
 
     def __init__(self, words: Iterable[str]) -> None:
-        self.words = frozenset(word.translate(_UNACCENTED) for word in words)
+        self.words = frozenset(translated(word, _UNACCENTED).replace("_", " ") for word in words)
         """Without accents."""
         for word in self.words:
-            if trigrams := list(_trigrams(word)):
+            if trigrams := [trigram for trigram in _trigrams(word) if " " not in trigram]:
                 rarest = min(trigrams, key=lambda trigram: sum(map(_FREQUENT.find, trigram)))
                 _BY_TRIGRAM.setdefault(rarest, {})[word] = None
-                _SOUGHT.add(rarest)
-            else:
+            elif word.isascii():
                 _BRIEF[word] = None
-                if word.isascii():
-                    _BRIEF_ASCII[word] = None
+            elif word not in _BRIEF_FOREIGN.setdefault(word[0], []):
+                _BRIEF_FOREIGN[word[0]].append(word)
+        _KNOWN.clear()
+
+
+_Near: TypeAlias = tuple[frozenset[str], tuple[str, ...]]
+
+
+class _KnownStretches(dict[str, _Near | None]):
+    """By stretch without a blank the words of all lists that stand in it, and those with a blank that may; None if none
+    does.
+    """
+
+    def __missing__(self, stretch: str) -> _Near | None:
+        trigrams: Iterable[Trigram] = _trigrams(stretch)
+        if len(stretch) > _LONGEST_KNOWN:
+            trigrams = set(trigrams)
+        by_trigram = _BY_TRIGRAM
+        near = [word for trigram in trigrams if trigram in by_trigram for word in by_trigram[trigram]]
+        found = None
+        if near:
+            here = frozenset([word for word in near if word in stretch])
+            split = tuple(word for word in near if " " in word)
+            found = (here, split) if here or split else None
+        if len(stretch) <= _LONGEST_KNOWN:
+            if len(self) >= _MOST_KNOWN:
+                self.clear()
+            self[stretch] = found
+        return found
+
+
+_LONGEST_KNOWN, _MOST_KNOWN, _LONGEST_SPLIT = 24, 16_384, 8_000
+_KNOWN = _KnownStretches()
 
 
 def _words_in(text: str) -> frozenset[str]:
     """The words of all lists that stand in a text."""
-    found = [word for word in (_BRIEF_ASCII if text.isascii() else _BRIEF) if word in text]
-    for trigram in _SOUGHT.intersection(_trigrams(text)):
-        found += [word for word in _BY_TRIGRAM[trigram] if word in text]
-    return frozenset(found)
+    # most of the stretches of a long text come for the first time
+    stretches = set(text.split()) if len(text) <= _LONGEST_SPLIT else (text,)
+    near = list(filter(None, map(_KNOWN.__getitem__, stretches)))
+    found = [word for word in _BRIEF if word in text]
+    found += [word for _, split in near for word in split if word in text]
+    if not text.isascii():
+        first = _BRIEF_FOREIGN.keys() & set(foreign(text))
+        found += [word for letter in first for word in _BRIEF_FOREIGN[letter] if word in text]
+    return frozenset(found).union(*[here for here, _ in near])
 
 
 _FREQUENT = "zqxjkvbpygfwmucldrhsnioate "

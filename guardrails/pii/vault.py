@@ -21,6 +21,13 @@ NEUTRAL = "\ue000vault\ue000"
 """Stands for the nonce where a masked text is compared with others or kept; private-use signs that nobody writes."""
 LITERAL = "TEXT"
 """The kind under which the user's own look-alikes are kept."""
+KINDS = (
+    *("address", "birthdate", "card", "email", "iban", "ip", "known", "mac", "name", "nationalid", "nhs", "passport"),
+    *("phone", "plate", "ssn", "url"),
+)
+"""The kinds of personal data that are found; what is known of persons may be of others."""
+_USUAL = frozenset({LITERAL, *map(str.upper, KINDS)})
+"""One pattern serves nearly all vaults: to compile one takes longer than to mask a letter."""
 
 _DIGIT = re.compile(r"\d")
 
@@ -37,10 +44,8 @@ _LONGEST_KEPT = 8_000
 
 
 def _lookalikes(text: str, kinds: frozenset[str]) -> Sequence[tuple[int, int]]:
-    if not _may_be_token(text.casefold(), kinds):
-        return ()
-    known = {LITERAL, *(kind.upper() for kind in kinds)}
-    found = _pattern(known, before="", after="").finditer(text)
+    known = frozenset({LITERAL, *(kind.upper() for kind in kinds)})
+    found = _found(_pattern(known, before="", after=""), text, known)
     return tuple(match.span() for match in found if match["nonce"] or match["short"] or _needs_no_nonce(match))
 
 
@@ -54,7 +59,7 @@ class Vault:
         texts: every text that will be masked with it; its nonce occurs in none of them.
     """
 
-    __slots__ = ("_counts", "_made", "_open", "_pattern", "_texts", "_tokens", "_values")
+    __slots__ = ("_counts", "_made", "_open", "_texts", "_tokens", "_values")
 
     def __init__(self, texts: Iterable[str]) -> None:
         self._texts = tuple(texts)
@@ -62,7 +67,6 @@ class Vault:
         self._values: dict[tuple[str, int], str] = {}
         self._tokens: dict[tuple[str, str], str] = {}
         self._counts: Counter[str] = Counter()
-        self._pattern: re.Pattern[str] | None = None
         self._open: re.Pattern[str] | None = None
 
     @property
@@ -84,16 +88,20 @@ class Vault:
             number = self._counts[kind]
             self._tokens[kind, value] = f"[{kind}_{number}_{self._nonce}]"
             self._values[kind, number] = value
-            self._pattern = self._open = None
+            self._open = None
         return self._tokens[kind, value]
 
     def restore(self, answer: str) -> str:
         """``answer`` with the values in place of their tokens, also of bent ones; anything else stays as it is."""
         if not self._values:
             return answer
-        if self._pattern is None:
-            self._pattern = _pattern({kind for kind, _ in self._values})
-        return self._pattern.sub(self._value, answer)
+        kinds = frozenset(kind for kind, _ in self._values)
+        parts: list[str] = []
+        done = 0
+        for match in _found(_pattern(_USUAL | kinds), answer, kinds):
+            parts += (answer[done : match.start()], self._value(match))
+            done = match.end()
+        return "".join((*parts, answer[done:]))
 
     def restore_json(self, answer: Any) -> Any:
         """A JSON value with every string in it restored, keys too."""
@@ -117,11 +125,11 @@ class Vault:
 
     def own_tokens(self, text: str) -> Iterator[re.Match[str]]:
         """The tokens of this vault in a text, as they were made."""
-        return re.finditer(rf"\[[A-Z]+_\d+_{self._nonce}\]", text)
+        return (match for match in _OWN.finditer(text) if match["nonce"] == self._nonce)
 
     def bare(self, text: str) -> str:
         """A masked text with its tokens as people write them, ``[EMAIL_1]``: they stand for nothing any more."""
-        return re.sub(rf"(\[[A-Z]+_\d+)_{self._nonce}\]", r"\1]", text)
+        return _OWN.sub(lambda match: f"{match['bare']}]" if match["nonce"] == self._nonce else match[0], text)
 
     def held(self) -> list[tuple[str, str]]:
         """Kind and value of all that it holds of persons."""
@@ -154,10 +162,14 @@ class Vault:
             once = quote(value, safe="@:/")
             return quote(once, safe="@:/") if match["open"].startswith("%25") else once
         value += match["plural"] or ""
-        if match["link"] is not None and match["open"] and match["close"]:
+        if match["link"] is not None and match["open"] and match["close"] and self._holds(match["linked"]):
             return f"[{value}]"  # the brackets are those of a link
         escaped_by_model = "\\" in (match["close"] or "")  # Markdown escapes both brackets; one alone is the user's
         return value if escaped_by_model else match["escape"] + value
+
+    def _holds(self, kind: str | None) -> bool:
+        """Whether a link, which leads to a value of this kind or elsewhere, leads to something that it holds."""
+        return kind is None or any(held == kind.upper() for held, _ in self._values)
 
     def _is_meant(self, match: re.Match[str]) -> bool:
         if match["nonce"]:
@@ -193,7 +205,12 @@ _GAP = r"\\_\ \-\#:.\u200b\u2060\ufeff\u2010-\u2014\u2212"
 _MARKS = r"[\ *_`\\]{0,4}"
 
 
-def _pattern(kinds: set[str], before: str = _APART_BEFORE, after: str = _APART_AFTER) -> re.Pattern[str]:
+_OWN = re.compile(r"(?P<bare>\[[A-Z]+_\d+)_(?P<nonce>[0-9a-f]{8})\]")
+"""A token as it was made, of whichever vault."""
+
+
+@lru_cache(maxsize=256)
+def _pattern(kinds: frozenset[str], before: str = _APART_BEFORE, after: str = _APART_AFTER) -> re.Pattern[str]:
     kind = "|".join(sorted(kinds, key=len, reverse=True))
     return re.compile(
         rf"""(?ix) (?P<escape> (?: \\{{1,2}} (?=\[) )? ) (?P<open> {_OPEN} {_MARKS} )?
@@ -202,22 +219,41 @@ def _pattern(kinds: set[str], before: str = _APART_BEFORE, after: str = _APART_A
         (?: [{_GAP}]{{1,4}} (?P<nonce>[0-9a-f]{{8}}) | \\{{0,2}} _ (?P<short>[0-9a-f]{{3,7}}) (?![0-9a-f]) )? {after}
         (?P<plural> \'?s (?= {_MARKS} {_CLOSE} ) )? [\u200b\u2060\ufeff]?
         (?P<close> (?: … | \.{{2,3}} )? {_MARKS} {_CLOSE} )?
-        (?P<link> (?= \( (?: <?(?:mailto|tel|sms|https?): | www\. | <?\[?(?:{kind})[\\_\ -]{{0,4}}\d ) ) )?"""
+        (?P<link> (?= \( (?: <?(?:mailto|tel|sms|https?): | www\. | <?\[?(?P<linked>{kind})[\\_\ -]{{0,4}}\d ) ) )?"""
     )
 
 
-def _may_be_token(folded: str, kinds: frozenset[str]) -> bool:
-    """Whether a text in small letters has what every token has: a word for a kind, and a number behind it. Looking for
-    that takes a fraction of looking for a token.
+def _found(pattern: re.Pattern[str], text: str, kinds: frozenset[str]) -> Iterator[re.Match[str]]:
+    """What a pattern of tokens finds: tried only around what every token has, a word for a kind and a number behind it.
+    Looking for that takes a fraction of looking for a token.
     """
+    folded = text.casefold().replace("\u0131", "i")  # what Turkish makes of a capital I
+    places = sorted(_numbered(folded, kinds))
+    if places and len(folded) != len(text):  # a few letters grow
+        yield from pattern.finditer(text)
+        return
+    start = end = 0
+    for place in places:
+        if place - _BEFORE_KIND > end:
+            yield from pattern.finditer(text, start, end)
+            start = place - _BEFORE_KIND
+        end = place + _BEHIND_KIND
+    if places:
+        yield from pattern.finditer(text, max(0, start), end)
+
+
+_BEFORE_KIND, _BEHIND_KIND = 24, 200
+"""Characters of a token before its kind, and behind where that begins, that decide whether it is one."""
+
+
+def _numbered(folded: str, kinds: frozenset[str]) -> Iterator[int]:
+    """Where words for a kind stand with a number behind them, in a text in small letters."""
     for word in _words(kinds):
         at = folded.find(word)
         while at >= 0:
-            at += len(word)
-            if _NUMBER_BEHIND.match(folded, at):
-                return True
-            at = folded.find(word, at)
-    return False
+            if _NUMBER_BEHIND.match(folded, at + len(word)):
+                yield at
+            at = folded.find(word, at + 1)
 
 
 _NUMBER_BEHIND = re.compile(rf"s?[{_GAP}]{{0,4}}\d")

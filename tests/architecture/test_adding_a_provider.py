@@ -114,7 +114,7 @@ def test_what_cannot_be_right_is_an_error_at_import(before: str, after: str, why
 @pytest.mark.parametrize("name", provider_names())
 def test_every_provider_that_ships_is_complete(name: str):
     spec = spec_of(name)
-    assert spec.key_kind is None or spec.key_kind in {kind for kind, _, _ in RULES}
+    assert spec.key_kind is None or spec.key_kind in {rule.kind for rule in RULES}
     assert price_list_of(name) == spec.price_list
     if spec.price_list is not None:
         assert ListPrices(price_lists=price_list_of).models(name), "its price list has no models"

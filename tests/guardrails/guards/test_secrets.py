@@ -20,9 +20,10 @@ from benchmarks.guard_texts import (
     pick,
 )
 from benchmarks.guards import secrets_recall
+from benchmarks.secret_formats import positives
 from guardrails.base import GuardInput, Reason
 from guardrails.guards import secrets
-from guardrails.guards.secret_rules import RULES, SHORTEST
+from guardrails.guards.secret_rules import RULES, SHORTEST, rules_for
 from guardrails.guards.secrets import MASK, SecretsGuard, find_secrets
 from tests.support.effort import assert_cheap
 
@@ -113,7 +114,13 @@ def test_hostile_texts_cost_little():
 
 
 def test_no_pattern_finds_a_key_shorter_than_what_is_looked_for_at_all():
-    assert min(_parser.parse(pattern.pattern).getwidth()[0] for _, _, pattern in RULES) == SHORTEST
+    assert min(_parser.parse(rule.pattern.pattern).getwidth()[0] for rule in RULES) == SHORTEST
+
+
+def test_every_rule_is_tried_on_the_words_in_which_it_finds_something():
+    for _, text, _ in positives(seed=3, each=1):
+        for word in text.split():
+            assert {rule for rule in RULES if rule.pattern.search(word)} <= set(rules_for(word))
 
 
 FRAMES = (
