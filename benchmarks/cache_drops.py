@@ -21,6 +21,8 @@ from pricing.ledger.cache_use import NEWEST_RUNS, CachedRequest, RunCacheUse
 
 TOKENS, MINUTE = 10_000, 60_000_000
 EDITS = 40
+YOUNG = 40
+"""Runs of an operation that is looked at from its first run on."""
 LONGEST = 30
 """Runs after a drop that are looked at."""
 
@@ -137,6 +139,17 @@ def alarms(world: World, runs: int, rng: random.Random, edits: int = 0) -> int:
     return found
 
 
+def young_alarms(world: World, runs: int, rng: random.Random) -> int:
+    """The same, of operations that are looked at from their first run on, at any hour of the world's week."""
+    found = 0
+    for _ in range(runs // YOUNG):
+        source = world(rng)
+        for _ in range(rng.randrange(60)):
+            next(source)
+        found += alarms(lambda _, source=source: source, YOUNG, rng)  # type: ignore[misc]
+    return found
+
+
 def delay(world: World, before: int, left: float, rng: random.Random, *, cause: bool) -> int | None:
     """Runs until a drop is reported, after which a share of ``left`` of what was read is; None if not within thirty.
 
@@ -171,9 +184,16 @@ def main() -> None:
     rows = []
     for world in WORLDS:
         counts = [alarms(world, options.runs, random.Random(options.seed), edits) for edits in (0, EDITS)]
+        counts.append(young_alarms(world, options.runs, random.Random(options.seed)))
         rates = [f"{1_000 * count / options.runs:.2f}" for count in counts]
         rows.append([world.__name__, f"{options.runs:,}", *rates])
-    heads = ["world", "runs", "per 1,000 runs", f"where the text is edited every {EDITS} runs"]
+    heads = [
+        "world",
+        "runs",
+        "per 1,000 runs",
+        f"where the text is edited every {EDITS} runs",
+        f"of the first {YOUNG} runs",
+    ]
     harness.table("False alarms", heads, rows)
     rows = []
     for world in (steady, small, office, wandering):

@@ -33,7 +33,7 @@ from guardrails.guards.brand import BrandGuard
 from guardrails.guards.policy import PolicyGuard
 from guardrails.guards.prompt_injection import InjectionGuard
 from guardrails.guards.secrets import find_secrets
-from guardrails.guards.topic_scope import NEGATIVES, SURE, UNSURE, ScopeModel
+from guardrails.guards.topic_scope import SURE, UNSURE, ScopeModel
 from guardrails.guards.toxicity import InappropriateGuard
 from guardrails.pii.guard import find, mask, mask_all
 from guardrails.pii.values import KnownValues
@@ -138,7 +138,7 @@ def names_found(count: int, seed: int = 3) -> float:
 def scope_shares(seed: int) -> tuple[float, float, float]:
     """Wrongly blocked, rightly blocked, and sent to a model, of made-up requests at the guard's own thresholds."""
     sets = requests(seed)
-    model = ScopeModel(sets["learn_in"], (*NEGATIVES, *sets["learn_out"]))
+    model = ScopeModel(sets["learn_in"], sets["learn_out"])
     own, strange = ([model.inside(text) for text in sets[side]] for side in ("in", "out"))
     low, high = UNSURE, SURE
     grey = sum(low <= likely < high for likely in [*own, *strange]) / (len(own) + len(strange))
@@ -152,7 +152,7 @@ def held_out_shares(
     own, other = list[float](), list[float]()
     for seed in seeds:
         for learnt, judged in folds(domain, seed):
-            model = ScopeModel(learnt, NEGATIVES, embeddings=embeddings)
+            model = ScopeModel(learnt, embeddings=embeddings)
             own += map(model.inside, judged)
             other += map(model.inside, strange())
     grey = sum(UNSURE <= likely < SURE for likely in [*own, *other]) / (len(own) + len(other))
@@ -181,7 +181,7 @@ def every_guard() -> dict[str, Callable[[str], object]]:
         canaries=("zebra-quartz",),
     )
     sets = requests(1)
-    scope, words = ScopeModel(sets["learn_in"], NEGATIVES), InappropriateGuard(nobody)  # type: ignore[arg-type]
+    scope, words = ScopeModel(sets["learn_in"]), InappropriateGuard(nobody)  # type: ignore[arg-type]
     return {
         "injection": lambda text: InjectionGuard().look(GuardInput("input", "c", "a", "r", ("", text))),
         "scope": scope.inside,

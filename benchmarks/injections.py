@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 
 _FOLDER = Path(__file__).with_name("injection_texts")
-LEARNT = ("learnt", "second", "third", "fourth")
+LEARNT = ("learnt", "second", "third", "fourth", "fifth", "sixth")
 
 
 @cache

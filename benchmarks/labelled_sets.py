@@ -12,7 +12,8 @@
 
 Labels are compared by the kinds that are claimed (a label alone is not asked for where the claim does); the names of the
 others are printed, so that none is left out unseen. It prints per set the share masked to 90 %, what was found in texts
-without any label per 100 KB, and milliseconds per KB.
+without any label per 100 KB, and milliseconds per KB. Files that label attacks on a model are left to
+``benchmarks.labelled_injections``.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from benchmarks import labelled_injections
 from benchmarks.guards import covered
 from guardrails.pii.guard import find
 
@@ -62,7 +64,7 @@ def examples(folder: Path) -> Iterator[tuple[str, str, list[Span]]]:
             continue
         if path.suffix in {".json", ".jsonl", ".csv"}:
             for row in _rows(path):
-                if read := _example(row):
+                if not labelled_injections.is_labelled(row) and (read := _example(row)):
                     yield (path.stem, *read)
         else:
             for block in re.split(r"\n\s*\n", path.read_text(encoding="utf-8")):

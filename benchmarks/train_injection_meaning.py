@@ -2,7 +2,7 @@
 
 Logistic regression over the passages of the same texts as ``benchmarks.train_injections``; of an attack only its most
 suspicious passage is learnt. Prints what five folds say of meaning and words together, each fifth judged by weights,
-of both kinds, that the other four gave. It takes a minute and needs the extra ``embeddings``.
+of both kinds, that the other four gave. It takes some minutes and needs the extra ``embeddings``.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from benchmarks import train_injections
+from benchmarks.train_injections import FOLDS, report, threshold
 from guardrails.embeddings import encoded
 from guardrails.guards import injection_meaning
 from guardrails.guards.injection_meaning import combined, passages
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
     Numbers: TypeAlias = NDArray[np.float64]
 
 DECAY, ROUNDS, STEPS = 0.5, 3, 12
-MOST_FALSE = 0.017
-"""The share of harmless texts that five folds may block: what the threshold is chosen for."""
+MOST_FALSE = 0.015
+"""The share of harmless texts that meaning and words together may block; words alone suffice as well."""
 _PASSAGES_THAT_COUNT = 4
 """A harmless text counts once, however long it is; a passage of a long one at least a quarter of that."""
 
@@ -86,17 +87,18 @@ def scores(weights: Vectors, bias: float, judged: Sequence[Learnt]) -> list[floa
     return [float((row.vectors @ weights).max()) + bias for row in judged]
 
 
-def out_of_fold(learnt: Sequence[Learnt], features: Sequence[train_injections.Example]) -> list[tuple[float, int]]:
-    """What each text scores by meaning and words that were learnt from the other folds, and its label."""
-    found = []
-    for fold in range(5):
-        weights, bias = fit([row for at, row in enumerate(learnt) if at % 5 != fold])
-        words = train_injections.fit([row for at, row in enumerate(features) if at % 5 != fold])
-        judged = [at for at in range(len(learnt)) if at % 5 == fold]
+def out_of_fold(learnt: Sequence[Learnt], words: Sequence[float]) -> list[float]:
+    """What each text scores by meaning that was learnt from the other folds, and by words.
+
+    Args:
+        words: what each scores by words that were learnt from the other folds.
+    """
+    found = [0.0] * len(learnt)
+    for fold in range(FOLDS):
+        weights, bias = fit([row for at, row in enumerate(learnt) if at % FOLDS != fold])
+        judged = range(fold, len(learnt), FOLDS)
         for at, meaning in zip(judged, scores(weights, bias, [learnt[at] for at in judged]), strict=True):
-            seen = features[at][0]
-            told = max(train_injections.score(words, window) for window in seen) - train_injections.MARGIN
-            found.append((combined(meaning, told), learnt[at].label))
+            found[at] = combined(meaning, words[at])
     return found
 
 
@@ -107,15 +109,14 @@ def main() -> None:
     labelled = train_injections.labelled()
     vectors = vectors_of([text for text, _ in labelled])
     learnt = [Learnt(rows, label) for rows, (_, label) in zip(vectors, labelled, strict=True)]
-    judged = out_of_fold(learnt, [(train_injections.windows(text), label) for text, label in labelled])
-    harmless = sorted((score for score, label in judged if not label), reverse=True)
-    for most in (0.01, MOST_FALSE, 0.03):
-        threshold = harmless[int(most * len(harmless))]
-        attacks = [score > threshold for score, label in judged if label]
-        print(f"five folds, {most:.3f} of harmless texts blocked: {sum(attacks) / len(attacks):.3f} of attacks found")
+    labels = [label for _, label in labelled]
+    words = train_injections.out_of_fold([(train_injections.windows(text), label) for text, label in labelled])
+    least_of_words = threshold(words, labels)
+    judged = out_of_fold(learnt, [score - least_of_words for score in words])
+    report(judged, labels)
     if options.write:
         weights, bias = fit(learnt)
-        bias -= harmless[int(MOST_FALSE * len(harmless))]
+        bias -= threshold(judged, labels, MOST_FALSE)
         rows = [f"{bias:.4f}", *(f"{weight:.4f}" for weight in weights)]
         path = Path(injection_meaning.__file__).with_name("injection_meaning.txt")
         path.write_text(

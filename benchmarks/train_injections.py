@@ -2,7 +2,8 @@
 
 Logistic regression over the features of ``guardrails.guards.injection_model`` on the texts ``LEARNT`` of
 ``benchmarks/injections.py``, all written for this project. First it prints what five folds say: each fifth judged by
-weights that the other four gave. ``--write`` then writes the weights of all of them. It takes half a minute.
+weights that the other four gave. ``--write`` then writes the weights of all of them, with a bias that makes 0 of the
+score from which on a text is blocked. It takes a minute or two.
 """
 
 from __future__ import annotations
@@ -34,17 +35,18 @@ PRIOR = {
     "=image_leak": 2.5, "=split": 0.5, "=decode": 1.0, "=addressed": 1.0, "=urgent": 0.3, "=password": 1.2, "=canary_game": 2.0, "=no_limits": 2.0,
 }  # fmt: skip
 """What the weights are drawn to where few texts speak: what the literature on such attacks says of the field's own words."""
-CORE, LEAST_WEIGHT = 0.5, 0.05
+CORE, LEAST_WEIGHT = 0.5, 0.08
 """From which prior on a feature is one that an attack in long sentences must have; the least weight that is written."""
 LONG = {"#160": -0.4, "#240": -0.3}
 """Added to what long sentences weigh: documents have few attacks and many words."""
 Windows = list[frozenset[str]]
 Example = tuple[Windows, int]
-ROUNDS, RATE, DECAY, LEAST_SEEN = 20, 0.15, 0.15, 15
+ROUNDS, RATE, DECAY, LEAST_SEEN, LEAST_SEEN_WORDS = 30, 0.08, 0.3, 15, 4
+MOST_FALSE = 0.025
+"""The share of harmless texts that five folds may block: what the threshold is chosen for."""
 COST_OF_FALSE = 2.0
 """How much more a harmless text that is blocked counts than an attack that passes."""
-MARGIN = -0.25
-"""The score from which on a text is blocked; the bias that is written makes it 0."""
+FOLDS = 5
 
 
 def windows(text: str) -> Windows:
@@ -54,9 +56,11 @@ def windows(text: str) -> Windows:
 
 def labelled() -> list[tuple[str, int]]:
     """Every text that is learnt from, with 1 for an attack, in an order that is always the same."""
-    long = clean_prose(400_000) + clean_code(100_000)
-    lines = long[350_000:].splitlines()
-    pages = [long[at : at + 1_500] for at in range(0, 350_000, 1_500)]
+    prose, code = clean_prose(1_250_000), clean_code(300_000)
+    lines = (prose[350_000:400_000] + code[:100_000]).splitlines()
+    pages = [
+        part[at : at + 1_500] for part in (prose[:350_000], prose[550_000:], code) for at in range(0, len(part), 1_500)
+    ]
     harmless: list[str] = [
         *(text for name in LEARNT for text in texts(f"harmless_{name}")),
         *NEGATIVES,
@@ -81,7 +85,7 @@ def score(weights: dict[str, float], seen: frozenset[str]) -> float:
 def fit(learnt: Sequence[Example]) -> dict[str, float]:
     """Weights by stochastic gradient descent with AdaGrad and weight decay; each text counts by its best window."""
     counts = Counter(feature for seen, _ in learnt for feature in frozenset().union(*seen))
-    kept = {feature for feature, count in counts.items() if count >= LEAST_SEEN} | PRIOR.keys()
+    kept = {feature for feature, count in counts.items() if count >= _least_seen(feature)} | PRIOR.keys()
     rows = [([window & kept for window in seen], label) for seen, label in learnt]
     weights, squares = (
         {feature: PRIOR.get(feature, 0.0) for feature in sorted(kept)} | {"bias": -1.5},
@@ -101,12 +105,33 @@ def fit(learnt: Sequence[Example]) -> dict[str, float]:
     return weights | {feature: weights.get(feature, 0.0) + more for feature, more in LONG.items()}
 
 
-def shares(weights: dict[str, float], judged: Sequence[Example], margin: float) -> tuple[float, float]:
-    hit = Counter[int]()
-    total = Counter(label for _, label in judged)
-    for seen, label in judged:
-        hit[label] += max(score(weights, window) for window in seen) >= margin
-    return hit[1] / total[1], hit[0] / total[0]
+def _least_seen(feature: str) -> int:
+    """How many texts must have a feature: there are far more pairs of meanings than words."""
+    return LEAST_SEEN_WORDS if feature.startswith("'") else LEAST_SEEN
+
+
+def out_of_fold(learnt: Sequence[Example]) -> list[float]:
+    """What each text scores by weights that were learnt from the four fifths that it is not in, in order."""
+    found = [0.0] * len(learnt)
+    for fold in range(FOLDS):
+        weights = fit([example for at, example in enumerate(learnt) if at % FOLDS != fold])
+        for at in range(fold, len(learnt), FOLDS):
+            found[at] = max(score(weights, window) for window in learnt[at][0])
+    return found
+
+
+def threshold(scores: Sequence[float], labels: Sequence[int], most: float = MOST_FALSE) -> float:
+    """The score above which no more than a share of the harmless texts lie."""
+    harmless = sorted((score for score, label in zip(scores, labels, strict=True) if not label), reverse=True)
+    return harmless[int(most * len(harmless))]
+
+
+def report(scores: Sequence[float], labels: Sequence[int]) -> None:
+    """Print what five folds say at several thresholds."""
+    for most in (0.01, MOST_FALSE, 0.03):
+        least = threshold(scores, labels, most)
+        attacks = [score > least for score, label in zip(scores, labels, strict=True) if label]
+        print(f"five folds, {most:.3f} of harmless texts blocked: {sum(attacks) / len(attacks):.3f} of attacks found")
 
 
 def main() -> None:
@@ -115,14 +140,17 @@ def main() -> None:
     parser.add_argument("--show", action="store_true", help="print what the folds judge wrong")
     options = parser.parse_args()
     learnt, read = examples()
-    print(f"{sum(label for _, label in learnt)} attacks, {sum(not label for _, label in learnt)} harmless texts")
-    for margin in (MARGIN, 0.5, 1.5):
-        folds = [_fold(learnt, read, fold, margin, show=options.show and margin == MARGIN) for fold in range(5)]
-        found, false = (sum(fold[at] for fold in folds) / len(folds) for at in (0, 1))
-        print(f"five folds, margin {margin}: {found:.3f} of attacks found, {false:.3f} of harmless texts blocked")
+    labels = [label for _, label in learnt]
+    print(f"{sum(labels)} attacks, {len(labels) - sum(labels)} harmless texts")
+    scores = out_of_fold(learnt)
+    report(scores, labels)
+    least = threshold(scores, labels)
+    for told, label, text in zip(scores, labels, read, strict=True) if options.show else ():
+        if (told > least) != bool(label):
+            print(f"{'missed' if label else 'FALSE '} {told - least:6.2f} {text[:110]!r}")
     if options.write:
         weights = fit(learnt)
-        weights["bias"] -= MARGIN
+        weights["bias"] -= least
         rows = [
             f"{name} {weight:.2f}{' core' if PRIOR.get(name, 0.0) >= CORE else ''}"
             for name, weight in sorted(weights.items())
@@ -136,22 +164,6 @@ def main() -> None:
             encoding="utf-8",
         )
         print(f"{len(rows)} weights written")
-
-
-_fitted: dict[int, dict[str, float]] = {}
-
-
-def _fold(
-    learnt: Sequence[Example], read: Sequence[str], fold: int, margin: float, *, show: bool
-) -> tuple[float, float]:
-    if fold not in _fitted:
-        _fitted[fold] = fit([example for at, example in enumerate(learnt) if at % 5 != fold])
-    judged = [example for at, example in enumerate(learnt) if at % 5 == fold]
-    for (seen, label), text in zip(judged, read[fold::5], strict=True) if show else ():
-        told = max(score(_fitted[fold], window) for window in seen)
-        if (told >= margin) != bool(label):
-            print(f"{'missed' if label else 'FALSE '} {told:6.2f} {text[:110]!r}")
-    return shares(_fitted[fold], judged, margin)
 
 
 if __name__ == "__main__":

@@ -307,7 +307,7 @@ class _Gate:
             if isinstance(error, Pause):
                 ride.suspend(kept_until(error))
             elif isinstance(error, KeyboardInterrupt | asyncio.CancelledError) and ride.waits:
-                ride.suspend(left_until(ride))
+                ride.suspend(left_until(ride.run))
             elif isinstance(result, State):
                 ride.finish(None, *outcome_of_state(result))
             else:

@@ -8,12 +8,12 @@ the redacted texts themselves.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from enum import StrEnum
 from typing import Any, Literal, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 from guardrails.pii.vault import Vault
-from pricing import MediaKind, Nano, TextPart, json_text, leaves, record, with_leaves
+from pricing import MediaKind, Nano, TextPart, frozen_record, json_text, leaves, record, with_leaves
 
 Action: TypeAlias = Literal["allow", "redact", "block", "retry"]
 Direction: TypeAlias = Literal["input", "output"]
@@ -43,7 +43,7 @@ class Reason(StrEnum):
     UNREADABLE = "unreadable"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_record(frozen=True, slots=True)
 class Span:
     """Where something was found: characters ``start`` to ``end`` (exclusive) of text ``part``; never the text."""
 
@@ -53,7 +53,7 @@ class Span:
     kind: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_record(frozen=True, slots=True)
 class Verdict:
     """A guard's answer; make one with :func:`allow`, :func:`block`, :func:`redact` or :func:`retry`.
 
@@ -117,7 +117,7 @@ def retry(reason: Reason, *, spans: tuple[Span, ...] = (), cost_nano: Nano = 0, 
     return Verdict("retry", reason, spans=spans, facts=facts, cost_nano=cost_nano)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_record(frozen=True, slots=True)
 class Source:
     """A value that an exchange is made of: a text, a tool's arguments or result, a structured answer.
 
@@ -161,7 +161,7 @@ def readable(sources: Iterable[Source]) -> Readable:
     return Readable(kept, tuple(texts), tuple(labels), tuple(origins))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_record(frozen=True, slots=True)
 class OfferedTool:
     """A tool that the model may call.
 
@@ -174,7 +174,7 @@ class OfferedTool:
     told: str = field(default="", repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_record(frozen=True, slots=True)
 class GuardInput:
     """What a guard looks at: a prompt on its way out, or an answer on its way in.
 

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from guardrails.base import Fact, Reason
-from pricing import ConfigError, OverBudget, template_environment
+from pricing import ConfigError, OverBudget, record, template_environment
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -24,7 +23,7 @@ _log = logging.getLogger(__name__)
 _BUILT_IN = Path(__file__).parent / "templates"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class BlockExplanation:
     """Two plain sentences or so, each on one line: what happened, and what can be done about it."""
 

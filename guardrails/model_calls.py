@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 from guardrails.base import GuardInput
-from pricing import Nano
+from pricing import Nano, frozen_record, record
 
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_record(frozen=True, slots=True)
 class ModelJudgement(Generic[T]):
     """A model's answer to a guard, and its cost in nano-dollars."""
 
@@ -29,7 +29,7 @@ class ModelCaller(Protocol):
         """The answer, as ``returns``. Raises whatever a turn raises."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ExpectedModelCalls:
     """What a guard is expected to ask of a model, before it has asked anything.
 

@@ -6,7 +6,8 @@ import asyncio
 import inspect
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -22,7 +23,7 @@ _LONG = 20_000
 """Characters from which on a check leaves the event loop: it may take long enough for other requests to notice."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Guarded:
     """A guard and what its verdicts are worth: ``enforce`` acts on them, ``shadow`` only records them."""
 
@@ -30,7 +31,7 @@ class Guarded:
     mode: Mode = "enforce"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Retry:
     """A guard wants the answer repaired. ``facts`` may be sent to the model."""
 
@@ -105,9 +106,14 @@ class Pipeline:
 
     def asks(self) -> list[tuple[Direction, ExpectedModelCalls]]:
         """What its guards are expected to ask of models, and about which texts."""
-        guards = (guarded.guard for guarded in self._guards)
-        asking = [(guard.direction, guard.asks()) for guard in guards if isinstance(guard, Asking)]
+        asking = [(direction, guard.asks()) for direction, guard in self._asking]
         return [(direction, asks) for direction, asks in asking if asks.share]
+
+    @cached_property
+    def _asking(self) -> tuple[tuple[Direction, Asking], ...]:
+        """Which of its guards may ask, found once: to check a protocol takes longer than to call its method."""
+        guards = (guarded.guard for guarded in self._guards)
+        return tuple((guard.direction, guard) for guard in guards if isinstance(guard, Asking))
 
     async def check(
         self, exchange: GuardInput, record: Callable[[GuardDecision, GuardInput], None], *, final: bool = False

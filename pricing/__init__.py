@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     )
     from pricing.margins import gross_margin
     from pricing.money import USD, Nano, ceil_nano, dollars, format_estimate, format_money, parse_money
-    from pricing.records import record
+    from pricing.records import frozen_record, record
     from pricing.templates import template_environment
     from pricing.usage import NOT_A_COUNT, Usage
     from pricing.values import UnreadableValue, is_nested, leaves, with_leaves
@@ -106,6 +106,7 @@ __all__ = [
     "format_estimate",
     "format_money",
     "from_us",
+    "frozen_record",
     "gross_margin",
     "identity",
     "is_nested",
@@ -125,6 +126,7 @@ if not TYPE_CHECKING:
     __getattr__ = lazy_exports(
         __name__,
         {
+            "frozen_record": "pricing.records",
             "record": "pricing.records",
             "template_environment": "pricing.templates",
             "Blocked": "pricing.errors",

@@ -9,12 +9,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar, Final, Literal, Self, TypeAlias
 from urllib.parse import urlsplit
 
 from pricing.errors import UsageError
+from pricing.records import frozen_record
 
 MediaKind: TypeAlias = Literal["image", "document"]
 IMAGE_TYPES: Final[Mapping[str, tuple[bytes, ...]]] = {
@@ -42,7 +43,7 @@ DEEPEST: Final = 100
 """Levels of nesting that a value may have."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_record(frozen=True, slots=True)
 class Spelled:
     """A value inside a text, encoded in some form: as JSON, percent-encoded, or with HTML escapes.
 
@@ -55,7 +56,7 @@ class Spelled:
     spell: Callable[[Any], str] = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_record(frozen=True, slots=True)
 class TextPart:
     """A text. ``pieces`` are its parts where it contains encoded values."""
 
@@ -75,7 +76,7 @@ class TextPart:
         return self.pieces or (self.text,)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_record(frozen=True, slots=True)
 class MediaPart:
     """Bytes of a known media type, or a URL."""
 
@@ -180,7 +181,7 @@ class MediaPart:
         return cls(str(found), data)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_record(frozen=True, slots=True)
 class ImagePart(MediaPart):
     """A PNG, JPEG, WebP or GIF: its bytes, or an https URL. ``farebox.Image`` is its public name.
 
@@ -196,7 +197,7 @@ class ImagePart(MediaPart):
     accepted: ClassVar[str] = "PNG, JPEG, WebP or GIF"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_record(frozen=True, slots=True)
 class DocumentPart(MediaPart):
     """A PDF: its bytes, or an https URL. ``farebox.Document`` is its public name.
 
@@ -234,14 +235,14 @@ def _check_size(kind: MediaKind, called: str, size: int) -> None:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_record(frozen=True, slots=True)
 class InvalidArguments:
     """The arguments of a tool call that are not a JSON object, as the model wrote them."""
 
     text: str = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_record(frozen=True, slots=True)
 class ToolCallPart:
     """A model's request to call a tool; ``arguments`` is a JSON object, or what it wrote instead.
 
@@ -277,7 +278,7 @@ class ToolCallPart:
         return self.arguments
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_record(frozen=True, slots=True)
 class ToolResultPart:
     """The result of the tool call ``call_id``: a JSON value, or a tuple of text, image and document parts.
 
@@ -310,7 +311,7 @@ class ToolResultPart:
         return tuple(part for part in self.parts if not isinstance(part, TextPart))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_record(frozen=True, slots=True)
 class ProviderStatePart:
     """Reasoning state of a provider, opaque: sent back unchanged to the ``family`` that made it, dropped elsewhere.
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import Final, Self
+
+from pricing.records import frozen_record
 
 NOT_A_COUNT: Final = -1
 """In place of a count that a provider did report, but not as a whole number of tokens."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_record(frozen=True, slots=True)
 class Usage:
     """What a provider said it counted. A count that it did not report is ``None``, never 0.
 

@@ -6,11 +6,9 @@ import asyncio
 import inspect
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
-
-from typing_extensions import TypeVar
 
 from pricing import (
     LONGEST_RESULT,
@@ -27,6 +25,7 @@ from pricing import (
     UnreadableValue,
     json_text,
     leaves,
+    record,
 )
 from pricing.rates import ServiceTier
 from tasks.context import StepContext, check_reasoning, check_service_tier, current_step
@@ -46,7 +45,14 @@ from tasks.turn.request import TurnRequest
 if TYPE_CHECKING:  # takes longer to load than this package
     from pydantic import BaseModel
 
-T = TypeVar("T", default=str)
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar
+
+    T = TypeVar("T", default=str)
+else:  # which does not have to be loaded for that
+    from typing import TypeVar
+
+    T = TypeVar("T")
 
 MOST_CALLS: Final = 32
 """Tool calls of one reply and of one call of a step, unless the agent says otherwise."""
@@ -312,7 +318,7 @@ class _Made:
             await asyncio.to_thread(self.call.keep_message, text)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class _BoundTool:
     """A function with the tool description that a model receives."""
 

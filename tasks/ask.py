@@ -7,9 +7,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from dataclasses import replace
 from queue import SimpleQueue
-from typing import Any, cast, overload
-
-from typing_extensions import TypeVar
+from typing import TYPE_CHECKING, Any, cast, overload
 
 from pricing import PromptError
 from pricing.rates import ServiceTier
@@ -21,7 +19,14 @@ from tasks.structured_output import answer_type
 from tasks.turn.engine import Engine
 from tasks.turn.request import TurnRequest
 
-T = TypeVar("T", default=str)
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar
+
+    T = TypeVar("T", default=str)
+else:  # which does not have to be loaded for that
+    from typing import TypeVar
+
+    T = TypeVar("T")
 
 
 _SECONDS_TO_END = 5.0

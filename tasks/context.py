@@ -9,12 +9,12 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from typing import NamedTuple, Protocol
 
 from guardrails import Guarded
-from pricing import NoRun, PlanError, TurnFailed
+from pricing import NoRun, PlanError, TurnFailed, frozen_record
 from pricing.ledger import CallOutcome
 from pricing.rates import ServiceTier
 from tasks.providers.reasoning import LEVELS, Reasoning
@@ -30,7 +30,7 @@ from tasks.turn.waves import StepCall, step_under_way
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_record(frozen=True, slots=True)
 class Step:
     """What an ``@llm_task`` declares; ``max_tokens`` is per answer, ``max_turns`` per call of the task.
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -21,6 +21,7 @@ from pricing import (
     PromptError,
     TextPart,
     UnreadableValue,
+    frozen_record,
     leaves,
     record,
     template_environment,
@@ -36,7 +37,7 @@ INLINE: Final = "inline"
 """The name of every prompt that is written where it is used; its version tells them apart."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_record(frozen=True, slots=True)
 class InlinePrompt:
     """A prompt written where it is used: templates of the user's message and of the system's text."""
 
@@ -66,7 +67,7 @@ class Prompt:
         return "".join(part.text for part in self.user if isinstance(part, TextPart))
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class _Loaded:
     """A template with all that it refers to, as they were when its version was taken."""
 

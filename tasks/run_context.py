@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any, NamedTuple, Self
 
-from pricing import Nano
+from pricing import Nano, frozen_record, record
 from pricing.ledger import NEWEST, Run
 from tasks.personal_values import KnownPairs, personal_values
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_record(frozen=True, slots=True)
 class RunOwner:
     """The owner of a run: user, organisation and tags, by the names that the calling product uses for them."""
 
@@ -29,7 +29,7 @@ class RunOwner:
 ANONYMOUS = RunOwner()
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Pin:
     """One target for all turns of one operation, whatever routing would say. Calibration asks that way.
 
@@ -59,7 +59,7 @@ class JournalPlace(NamedTuple):
         return self.execution <= 1 and self.own_execution <= 1
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_record(frozen=True, slots=True)
 class RunContext:
     """A run as its steps find it: ``current_run()`` gives it, ``use_run(context)`` sets it.
 

@@ -13,11 +13,11 @@ import json
 import logging
 from base64 import b64decode, b64encode
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
-from pricing import DocumentPart, ImagePart, NoRun, TextPart, ToolInterrupted, json_text
+from pricing import DocumentPart, ImagePart, NoRun, TextPart, ToolInterrupted, json_text, record
 from tasks.context import around, paying_run
 from tasks.event_loop import in_thread
 from tasks.run_context import JournalPlace
@@ -37,7 +37,7 @@ SKIPPED: Final = "The tool was interrupted before; whether it took effect is not
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ToolRules:
     """How results of a tool's calls are stored and replayed.
 
@@ -75,7 +75,7 @@ def tool_rules(function: Any) -> ToolRules:
     return ToolRules.of(body)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ToolOutcome:
     """The outcome of a tool call: its value, or the ``message`` to the model in place of one."""
 

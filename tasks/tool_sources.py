@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 
-from pricing import InvalidArguments
+from pricing import InvalidArguments, record
 from tasks.event_loop import in_thread
 from tasks.providers.messages import Tool
 from tasks.tool_calls import ToolCall, ToolOutcome, ToolRules, await_tool
@@ -25,7 +25,7 @@ class ToolError(ValueError):
     """The message to a model about a failed call; the run goes on."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class SourceTool:
     """One tool of a source.
 
@@ -60,7 +60,7 @@ class ToolSource(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ListedTool:
     """A source's tool with the name that the model uses."""
 

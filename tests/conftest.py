@@ -19,6 +19,7 @@ from hypothesis import HealthCheck, settings
 from pricing.db.database import Store
 from tests.support.command import Call, Said
 from tests.support.examples import LONG, examples
+from tests.support.made_ledgers import copy_migrations, migrated_for_real
 from tests.support.postgres import MISSING, Postgres, postgres_server
 
 
@@ -55,6 +56,8 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+copy_migrations()
+
 # The machine may be busy: how long an example takes says nothing about the code. Every day's examples are the same on
 # every machine, so that a change fails for what it does; long tests look for new ones.
 settings.register_profile(
@@ -79,11 +82,22 @@ def postgres() -> Iterator[Postgres]:
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The URL of an empty database, once per kind."""
+    """The URL of a database for a new ledger, once per kind; of an empty one, see ``empty_database_url``."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'ledger.db'}"
     server: Postgres = request.getfixturevalue("postgres")
-    return server.database()
+    return server.ledger()
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of an empty database, once per kind, which its migrations make a ledger."""
+    with migrated_for_real():
+        if request.param == "sqlite":
+            yield f"sqlite:///{tmp_path / 'ledger.db'}"
+        else:
+            server: Postgres = request.getfixturevalue("postgres")
+            yield server.database()
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from farebox.cli.output import print_json, terminal
 from farebox.runtime import Runtime, get_runtime
 from pricing import UsageError, format_money, from_us
 from pricing.ledger import Batch
-from pricing.reports import moment
+from pricing.reports import moment, plural
 
 Json = Annotated[bool, Parameter(name="--json", negative="")]
 Open = Annotated[bool, Parameter(name="--open", negative="")]
@@ -49,7 +49,7 @@ def show(name: str, /, *, json: Json = False) -> None:
     """Show one batch, or those of a run: its lines, costs and errors.
 
     Args:
-        name: the batch's label, the provider's id of it, or the run's id; part of one will do.
+        name: the batch's label, the provider's id of it, or the run's id; part of one will do; "last" is the newest.
         json: print JSON.
     """
     runtime = _runtime()
@@ -111,7 +111,8 @@ def collect(*, json: Json = False) -> None:
         return
     counted = done.counted()
     _out.print(
-        f"{counted['collected']} of {counted['looked_at']} open batches collected; {counted['resumed']} runs resumed."
+        f"{counted['collected']} of {plural(counted['looked_at'], 'open batch', 'open batches')} collected; "
+        f"{plural(counted['resumed'], 'run')} resumed."
     )
     if done.visited:
         _out.print(_table(runtime, done.visited))
@@ -147,7 +148,7 @@ def _table(runtime: Runtime, found: Sequence[Batch]) -> Table:
             format_money(runtime.batches.costs(batch.label)),
         )
         table.add_row(*map(Text, row))
-    table.caption = "Times are UTC." if found else None
+    table.caption, table.caption_justify = "Times are UTC.", "left"
     return table
 
 
@@ -221,10 +222,12 @@ def _named(runtime: Runtime, name: str) -> list[Batch]:
     Raises:
         UsageError: there is none, or the name is ambiguous.
     """
-    wanted = name.strip().lstrip("…")
+    wanted, known = name.strip().lstrip("…"), runtime.batches.all(10_000)
+    if wanted == "last" and known:
+        return known[:1]
     found = [
         (key, batch)
-        for batch in runtime.batches.all(10_000)
+        for batch in known
         for key in (batch.label, batch.batch_id or "", batch.run_id)
         if wanted and key and (key == wanted or key.startswith(wanted) or key.endswith(wanted))
     ]

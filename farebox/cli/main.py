@@ -123,12 +123,13 @@ def _told(error: Exception) -> FareboxError | None:
 
     from pricing import FareboxError, UsageError
 
-    if isinstance(error, UnusedCliTokensError):
-        told = ", ".join(repr(word[:40]) for word in error.unused_tokens or ())
-        command = " ".join(("farebox", *(error.command_chain or ())))
-        return UsageError(f"`{command}` takes no argument {told}.", next_step=f"See `{command} --help`.")
     if isinstance(error, CycloptsError):
-        return UsageError(str(error).strip(), next_step="See `farebox --help`.")
+        command = " ".join(("farebox", *(error.command_chain or ())))
+        told = str(error).strip()
+        if isinstance(error, UnusedCliTokensError):
+            words = ", ".join(repr(word[:40]) for word in error.unused_tokens or ())
+            told = f"`{command}` takes no argument {words}."
+        return UsageError(told, next_step=f"See `{command} --help`.")
     return error if isinstance(error, FareboxError) else None
 
 

@@ -16,6 +16,7 @@ from farebox.runtime import get_runtime
 from pricing import UsageError, format_money
 from pricing.ledger import turn_costs
 from pricing.quotes import Estimate, SampleQuote, quote_from_sample
+from pricing.reports import plural
 
 if TYPE_CHECKING:
     from prefect import Flow
@@ -72,9 +73,8 @@ def sample_quote(name: str, given: dict[str, str], items: int, *, whose: RunOwne
 
 def lines(found: SampleQuote) -> list[str]:
     """The quote from the sample, as lines for people."""
-    told = [
-        f"The whole run, from the sample: p50 {_shown(found.p50)}, p95 {_shown(found.p95)}, from {found.turns} turns.",
-    ]
+    amounts = f"p50 {_shown(found.p50)}, p95 {_shown(found.p95)}"
+    told = [f"The whole run, from the sample: {amounts}, from {plural(found.turns, 'turn')}."]
     if found.unseen:
         told.append(f"Not in the sample, and left out: {', '.join(found.unseen)}.")
     return told

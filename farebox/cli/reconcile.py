@@ -52,6 +52,7 @@ def reconcile(
     from farebox.billing_exports import fetched_export
     from pricing.reconciliation import accept as accept_reconciliation
     from pricing.reconciliation import reconcile as compare
+    from pricing.reports import plural
 
     runtime = get_runtime()
     runtime.replica.sync()
@@ -71,7 +72,7 @@ def reconcile(
     _print_result(found)
     if written is not None:
         _out.print(
-            f"Accepted: {written.attempts} attempts corrected by {format_money(written.adjusted_nano)} in all.",
+            f"Accepted: {plural(written.attempts, 'attempt')} corrected, by {format_money(written.adjusted_nano)}.",
             markup=False,
         )
 

@@ -145,16 +145,32 @@ def follow_watched(
 
 
 def _tell_left(runtime: Runtime, record: _Record) -> None:
-    """Print how to continue a run that was interrupted while it waited for batches."""
+    """Print how to continue a run that was interrupted while it waited for batches, and show it so in Prefect."""
     if record.run is None or not (batches := runtime.batches.open(record.run.run_id)):
         return
     lines = sum(batch.lines for batch in batches)
     turns = f"{lines} turn{'' if lines == 1 else 's'}"
     warn(
-        f"The run was left while it waits for {turns} in batches. The batches go on, and its hold is kept.",
+        f"The run is suspended: it waits for {turns} in batches. The batches go on, and its hold is kept.",
         f"`farebox runs resume {record.run.run_id}` continues it; `farebox batches cancel {record.run.run_id}` "
         "cancels its batches.",
     )
+    _show_left(record.run)
+
+
+def _show_left(run: Run) -> None:
+    """Show a run that was interrupted as suspended in Prefect, if its server can be reached."""
+    from httpx import HTTPError
+    from prefect.client.orchestration import get_client
+    from prefect.exceptions import PrefectException
+
+    from farebox.prefect.flow_runs import show_left
+
+    try:
+        with get_client(sync_client=True) as client:
+            show_left(client, run)
+    except (HTTPError, PrefectException, RuntimeError):
+        warn("Prefect does not show the run as suspended: its server cannot be reached.")
 
 
 def _refused(runtime: Runtime, flow: Flow[..., Any], parameters: dict[str, Any]) -> OverBudget | None:

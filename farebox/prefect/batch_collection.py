@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
-from farebox.prefect.flow_runs import end_cancelled
+from farebox.prefect.flow_runs import end_cancelled, show_killed
 from farebox.runs.batch_waits import PAUSE_KEY
 from farebox.runtime import Runtime
 from pricing import FareboxError, Nano, format_money, from_us
@@ -72,6 +72,7 @@ def collect_batches(
     done = Collected()
     if client is not None:
         done.settled += end_cancelled(runtime, client)
+        show_killed(runtime, client)
     open_batches = [batch for batch in runtime.batches.open() if labels is None or batch.label in labels]
     if open_batches:
         done.visited += runtime.engine.loop.run(_visit_all(runtime, open_batches))
@@ -81,15 +82,25 @@ def collect_batches(
 
 
 def collect_batch(runtime: Runtime, batch_id: str) -> Collected | None:
-    """Do what is due of one open batch and resume the run that waits for it; ``None`` where no open batch has the
-    provider's id ``batch_id``.
+    """Do what is due of one batch and resume the run that waits for it.
+
+    Args:
+        runtime: the project's.
+        batch_id: the provider's id of it.
+
+    Returns:
+        What was done; ``None`` where no run waits for such a batch. A batch that was collected before is not looked at
+        again, but its run is resumed where that failed then.
     """
     from prefect.client.orchestration import get_client
 
-    labels = [batch.label for batch in runtime.batches.open() if batch.batch_id == batch_id]
+    suspended = [run_id for run_id, _ in runtime.ledger.suspended()]
+    known = {batch.label: batch for run_id in suspended for batch in runtime.batches.of_run(run_id)}
+    known |= {batch.label: batch for batch in runtime.batches.open()}
+    labels = [batch.label for batch in known.values() if batch.batch_id == batch_id]
     if not labels:
         return None
-    if not runtime.ledger.suspended():
+    if not suspended:
         return collect_batches(runtime, labels=labels)
     with get_client(sync_client=True) as client:
         return collect_batches(runtime, client, labels)

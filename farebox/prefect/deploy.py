@@ -109,8 +109,7 @@ def need_server() -> str:
     if not url:
         raise ConfigError(
             "There is no Prefect server: PREFECT_API_URL is not set.",
-            next_step="Start one with `prefect server start`, then "
-            "`prefect config set PREFECT_API_URL=http://127.0.0.1:4200/api`.",
+            next_step="Start one with `farebox up`, and set PREFECT_API_URL here as it prints.",
         )
     return url
 

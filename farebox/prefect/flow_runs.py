@@ -10,8 +10,10 @@ from uuid import UUID
 
 from farebox.automations import automation_of, state_of
 from farebox.runs.approval import rejected
+from farebox.runs.batch_waits import PAUSE_KEY, left_until
 from farebox.runtime import Runtime
 from pricing import ConfigError, from_us
+from pricing.ledger import Run
 from tasks import end_suspended_tasks
 
 if TYPE_CHECKING:
@@ -113,6 +115,44 @@ def end_cancelled(runtime: Runtime, client: SyncPrefectClient) -> Iterator[str]:
                     yield run_id
 
 
+def show_left(client: SyncPrefectClient, run: Run, *, deployed: bool = False) -> None:
+    """Show a run as suspended that was left while it waits for batches, until its hold ends.
+
+    One of a deployment (``deployed``) is resumed when they are back; ``farebox runs resume`` continues any other.
+    """
+    from prefect.states import Suspended
+
+    next_step = (
+        "It goes on when they are back." if deployed else f"Continue it with `farebox runs resume {run.run_id}`."
+    )
+    key = f"{PAUSE_KEY}-left" if deployed else None
+    state: Any = Suspended(
+        pause_expiration_time=left_until(run), pause_key=key, message=f"It waits for batches. {next_step}"
+    )
+    client.set_flow_run_state(UUID(run.run_id), state, force=True)
+
+
+def show_killed(runtime: Runtime, client: SyncPrefectClient) -> None:
+    """Show the runs as suspended whose process was left or killed while they wait for batches.
+
+    Prefect has these as running or crashed. One that has been so for a short time only is left alone: it may be
+    suspended or continued at this moment.
+    """
+    from prefect.exceptions import ObjectNotFound
+
+    waiting = runtime.batches.waiting()
+    for run_id, _ in runtime.ledger.suspended():
+        run = runtime.ledger.run(run_id) if run_id in waiting else None
+        if run is None:
+            continue
+        with suppress(ObjectNotFound, ValueError):
+            flow_run = client.read_flow_run(UUID(run_id))
+            state = flow_run.state
+            ended = state is not None and (state.is_running() or state.is_crashed())
+            if ended and _since(flow_run) > _patience(runtime):
+                show_left(client, run, deployed=flow_run.deployment_id is not None)
+
+
 def end_gone(runtime: Runtime, client: SyncPrefectClient, deployments: Deployments) -> Iterator[str]:
     """Tell Prefect of the runs whose process went away, or never came; their ids."""
     for flow_run in flow_runs(client, "RUNNING"):
@@ -136,12 +176,16 @@ def _gone(runtime: Runtime, flow_run: FlowRun, deployments: Deployments) -> str 
     if end is not None and end[0] == "lost" and from_us(end[1]) >= datetime.now(UTC) - _since(flow_run):
         return "Its process went away. What it spent is settled; the rest of its hold is free again."
     unheld = _since(flow_run) if end is None else min(_since(flow_run), datetime.now(UTC) - from_us(end[1]))
-    patience = timedelta(seconds=UNHELD_LEASES * runtime.settings.holds.lease_seconds)
-    if deployments.of(flow_run) is None or unheld <= patience:
+    if deployments.of(flow_run) is None or unheld <= _patience(runtime):
         return None
     if end is None:
         return "Its process went away before anything was held for it. Nothing was called, nothing is charged."
     return "Its process went away after it was settled, before it could say so here."
+
+
+def _patience(runtime: Runtime) -> timedelta:
+    """A process that lives holds something for its run after this time."""
+    return timedelta(seconds=UNHELD_LEASES * runtime.settings.holds.lease_seconds)
 
 
 def _since(flow_run: FlowRun) -> timedelta:

@@ -26,6 +26,7 @@ from farebox.runs.admission import (
     new_run_record,
     over_budget,
     price_run,
+    run_ceiling,
     standing_rules,
     stated_limits,
 )
@@ -261,7 +262,8 @@ class _View:
         at = max(wanted.at, datetime.now(UTC))
         priced = price_run(self._runtime, wanted.automation, wanted.parameters, economic, due_at=wanted.due_at, at=at)
         shared = standing_rules(self._runtime, wanted.automation, self._stated, wanted.whose)
-        rules = budget_rules(self._runtime, wanted.automation, wanted.run_id, priced, shared)
+        ceiling = run_ceiling(self._runtime, wanted.run_id, priced)
+        rules = budget_rules(self._runtime, wanted.automation, wanted.run_id, priced, shared, ceiling=ceiling)
         amounts = [(self._state(rule, wanted.at), _asks(rule, priced.hold)) for rule in rules]
         refusals = [Refusal(state, amount) for state, amount in amounts if amount > max(state.left, 0)]
         return _Fit(priced, wanted.whose, rules, refusals)

@@ -36,11 +36,13 @@ from farebox.runtime import Runtime
 from guardrails import in_words_of_the_team
 from pricing import LedgerBusy, LedgerError, Nano, OutOfCredits, OverBudget, Usage, format_money, now_us, to_us
 from pricing.ledger import (
+    NEW_EXECUTION,
     WILDCARD,
     ApprovalDecision,
     ApprovalRequest,
     Approved,
     BudgetRule,
+    Execution,
     Limit,
     PendingEnd,
     Refusal,
@@ -52,11 +54,21 @@ from pricing.ledger import (
     shortfalls,
     taken_over,
 )
-from pricing.quotes import ModelAt, OperationTargets, Quote, ResolvedPlan, ResolvedStep, learned_quote, make_quote
+from pricing.quotes import (
+    CachedPrompts,
+    ModelAt,
+    OperationTargets,
+    Quote,
+    ResolvedPlan,
+    ResolvedStep,
+    learned_quote,
+    make_quote,
+    worst_cost,
+)
 from pricing.rates import STANDARD
 from tasks import Step, current_run
 from tasks.providers import answer_limit, thinking_room
-from tasks.routing import Candidate, Quality, Route, describe, economic_reason
+from tasks.routing import Candidate, Quality, Route, Target, describe, economic_reason
 
 _logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -133,35 +145,13 @@ def price_run(
         PlanError: its plan does not fit the parameters.
     """
     quality = cast("Quality", parameters.get("quality", "fast"))
+    pinned = automation.plan.plan.begins(parameters)
     count = token_counter(runtime, automation.name, automation.plan.steps, quality, economic)
     declared = automation.plan.plan.resolve(parameters, count).reading(more_input)
     plan, steps = with_guard_calls(runtime.guards, automation.name, declared, automation.plan.steps)
-    plan = plan.without(answered)
-    routes = planned_routes(runtime, automation.name, plan, steps, quality=quality, economic=economic)
-    routes = {operation: with_thoughts(route, steps[operation]) for operation, route in routes.items()}
-    pinned = automation.plan.plan.begins(parameters)
-    routes |= {operation: spread(routes[operation], calls) for operation, calls in pinned.items()}
-    waits = automation.durable and runtime.settings.journal.keeps_any(automation.name)
-    at_once, routes = (
-        routes,
-        with_service_tiers(runtime, routes, plan.steps, steps, due_at=due_at, durable=waits, at=at),
-    )
-    begins = [one for route in routes.values() for one in (route[0], *_begins(route))]
-    stand_in = any(one.target.stand_in for one in begins)
-    if automation.plan.guess is not None:  # its targets are not known
-        stand_in = any(target.stand_in for target in runtime.router.targets)
-    quoting = _Quoting(runtime, automation, plan, steps, quality, stand_in, at)
-    quote = quoting.quote(routes, due=due_at is not None)
-    buffer = runtime.settings.holds.buffer_percent
-    hold, expected = quote.hold(buffer), expected_time(runtime, plan, routes)
-    if expected is not None:  # it must still be affordable where all of it is asked live after all
-        hold = max(hold, quoting.quote(at_once, due=False).hold(buffer))
-    reasons = (
-        live_reasons(runtime, at_once, plan, steps, due_at=due_at, durable=waits, at=at)
-        if due_at is not None and expected is None
-        else ()
-    )
-    return Priced(quote, plan, routes, quality, hold, stand_in, economic, due_at, expected, reasons)
+    quoting = _Quoting(runtime, automation, plan.without(answered), steps, quality, at)
+    with runtime.ledger.store.read():  # all that the ledger knows about it is read in one go
+        return quoting.priced(pinned, economic, due_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,10 +163,33 @@ class _Quoting:
     plan: ResolvedPlan
     steps: Mapping[str, Step]
     quality: Quality
-    stand_in: bool
     at: datetime | None
 
-    def quote(self, routes: Mapping[str, Route], *, due: bool) -> Quote:
+    def priced(self, pinned: Mapping[str, Mapping[str, int]], economic: str | None, due_at: int | None) -> Priced:
+        """The quote on the routes that turns take; ``pinned`` says of an operation how many begin at which target."""
+        runtime, automation, plan, steps = self.runtime, self.automation, self.plan, self.steps
+        routes = planned_routes(runtime, automation.name, plan, steps, quality=self.quality, economic=economic)
+        at_once = {operation: with_thoughts(route, steps[operation]) for operation, route in routes.items()}
+        at_once |= {operation: spread(at_once[operation], calls) for operation, calls in pinned.items()}
+        waits = automation.durable and runtime.settings.journal.keeps_any(automation.name)
+        routes = with_service_tiers(runtime, at_once, plan.steps, steps, due_at=due_at, durable=waits, at=self.at)
+        begins = [one for route in routes.values() for one in (route[0], *_begins(route))]
+        stand_in = any(one.target.stand_in for one in begins)
+        if automation.plan.guess is not None:  # its targets are not known
+            stand_in = any(target.stand_in for target in runtime.router.targets)
+        quote = self.quote(routes, stand_in=stand_in, due=due_at is not None)
+        buffer = runtime.settings.holds.buffer_percent
+        hold, expected = quote.hold(buffer), expected_time(runtime, plan, routes)
+        if expected is not None:  # it must still be affordable where all of it is asked live after all
+            hold = max(hold, self.quote(at_once, stand_in=stand_in, due=False).hold(buffer))
+        reasons = (
+            live_reasons(runtime, at_once, plan, steps, due_at=due_at, durable=waits, at=self.at)
+            if due_at is not None and expected is None
+            else ()
+        )
+        return Priced(quote, plan, routes, self.quality, hold, stand_in, economic, due_at, expected, reasons)
+
+    def quote(self, routes: Mapping[str, Route], *, stand_in: bool, due: bool) -> Quote:
         """The quote on these routes, of a run that is ``due`` some time or of one at once."""
         runtime, guess = self.runtime, self.automation.plan.guess
         percents = {
@@ -184,11 +197,11 @@ class _Quoting:
             for operation, route in routes.items()
             if (found := _begins(route))
         }
-        cached = cached_prompts(runtime, self.automation.name, self.quality, stand_in=self.stand_in)
+        cached = cached_prompts(runtime, self.automation.name, self.quality, stand_in=stand_in)
         past = runtime.history.costs(
             self.automation.name,
             self.quality,
-            stand_in=self.stand_in,
+            stand_in=stand_in,
             mixes=percents,
             due=due,
             alone=guess is not None,
@@ -197,36 +210,40 @@ class _Quoting:
         if guess is not None:
             return learned_quote(guess, runtime.rates, past.whole, paid=past.paid, since=past.since)
         targets = {
-            operation: replace(_targets_of(route, self.steps[operation]), cached=cached.get(operation, {}))
+            operation: _targets_of(route, self.steps[operation], cached.get(operation, {}))
             for operation, route in routes.items()
         }
 
-        def at(moment: datetime | None) -> Quote:
-            return make_quote(
-                self.plan, targets, runtime.rates, past.whole, paid=past.paid, since=past.since, at=moment
-            )
-
+        rates = runtime.rates
+        quote = make_quote(self.plan, targets, rates, past.whole, paid=past.paid, since=past.since, at=self.at)
         begin = self.at or datetime.now(UTC)
         models = {(one.target.provider, one.target.model) for route in routes.values() for one in route}
-        later = runtime.rates.hour_changes(models, begin, begin + _LASTS)
-        ceilings = [at(moment).ceiling for moment in later]
-        first = at(self.at)
-        return replace(first, ceiling=max([first.ceiling, *ceilings])) if ceilings else first
+        ceilings = [
+            worst_cost(self.plan, targets, rates, moment)
+            for moment in rates.hour_changes(models, begin, begin + _LASTS)
+        ]
+        return replace(quote, ceiling=max([quote.ceiling, *ceilings])) if ceilings else quote
 
 
-def _targets_of(route: Route, step: Step) -> OperationTargets:
+def _targets_of(route: Route, step: Step, cached: CachedPrompts) -> OperationTargets:
     """Where the turns of a step may go."""
-    begins = _begins(route)
+    models = [_model_at(one) for one in route]
+    standard = [(one.target.provider, one.target.model) for one in route]  # which each falls back to
+    rooms: dict[ModelAt, int] = {}
+    for one, *served in zip(route, models, standard, strict=True):
+        room = _room(one.target, step)
+        rooms |= {where: max(room, rooms.get(where, 0)) for where in served}
     return OperationTargets(
-        primary=_model_at(route[:1])[0],
-        begins=tuple(zip(_model_at(begins), [one.percent or 0 for one in begins], strict=True)),
-        all=(*_model_at(route), *_at_standard(route)),
+        primary=models[0],
+        begins=tuple((where, one.percent) for where, one in zip(models, route, strict=True) if one.percent is not None),
+        all=(*models, *standard),
         max_output=step.max_tokens,
         max_input=max(candidate.target.window for candidate in route),
         max_attempts=BILLED_PER_TURN,
-        rooms=_rooms(route, step),
-        thoughts={where: one.thinking for where, one in zip(_model_at(route), route, strict=True)},
-        live={where: one.live_percent for where, one in zip(_model_at(route), route, strict=True) if one.live_percent},
+        rooms=rooms,
+        thoughts={where: one.thinking for where, one in zip(models, route, strict=True)},
+        live={where: one.live_percent for where, one in zip(models, route, strict=True) if one.live_percent},
+        cached=cached,
     )
 
 
@@ -235,30 +252,16 @@ def _begins(route: Route) -> list[Candidate]:
     return [one for one in route if one.percent is not None]
 
 
-def _rooms(route: Sequence[Candidate], step: Step) -> dict[ModelAt, int]:
-    """By model of a route, the most tokens of thinking on top of an answer. A step of several turns may have tools."""
-    found: dict[ModelAt, int] = {}
-    for candidate, where in [*zip(route, _model_at(route), strict=True), *zip(route, _at_standard(route), strict=True)]:
-        target = candidate.target
-        room = thinking_room(target, step.reasoning, tools=step.max_turns > 1)
-        more = max(0, answer_limit(target, step.max_tokens, room) - min(step.max_tokens, target.max_output))
-        found[where] = max(more, found.get(where, 0))
-    return found
+def _room(target: Target, step: Step) -> int:
+    """The most tokens of thinking on top of an answer. A step of several turns may have tools."""
+    room = thinking_room(target, step.reasoning, tools=step.max_turns > 1)
+    return max(0, answer_limit(target, step.max_tokens, room) - min(step.max_tokens, target.max_output))
 
 
-def _model_at(route: Sequence[Candidate]) -> tuple[ModelAt, ...]:
+def _model_at(one: Candidate) -> ModelAt:
     """What is asked where, its service tier included."""
-    return tuple(
-        (one.target.provider, one.target.model)
-        if one.service_tier in {None, STANDARD}
-        else (one.target.provider, one.target.model, str(one.service_tier))
-        for one in route
-    )
-
-
-def _at_standard(route: Sequence[Candidate]) -> tuple[ModelAt, ...]:
-    """The same at the standard service tier, which each falls back to."""
-    return tuple((one.target.provider, one.target.model) for one in route)
+    asked = one.target.provider, one.target.model
+    return asked if one.service_tier in {None, STANDARD} else (*asked, str(one.service_tier))
 
 
 def admit(
@@ -287,23 +290,25 @@ def admit(
     """
     if automation.durable and runtime.settings.journal.keeps_any(automation.name):
         runtime.journal.open()
-    execution = runtime.ledger.start(run_id)
     runtime.journal.tidy()
-    outermost = current_run().values_of
-    if execution.number > 1 and outermost not in {"", run_id}:
-        runtime.journal.release(outermost, run_id)
-    if execution.resumed and (run := runtime.ledger.run(run_id)) is not None:
-        return AdmittedRun(runtime, run, execution.number)
-    asked = runtime.approvals.open(run_id) if approver is not None and decided is None else None
-    known = (runtime.ledger.run(run_id) if execution.number > 1 else None) or (asked.run if asked else None)
-    due_at = known.due_at if known is not None else (due or partial(run_due_now, runtime, automation, parameters))()
-    counter = Admission(runtime, automation, run_id, parameters, execution.number, due_at=due_at)
-    if decided is not None:
-        tried = counter.carry_out(*decided)
-    elif approver is not None and asked is not None and (decision := approver.answered(asked)):
-        tried = counter.carry_out(asked, decision if datetime.now(UTC) < asked.due_at else None)
-    else:
-        tried = counter.take(final=approver is None)
+    due = due or partial(run_due_now, runtime, automation, parameters)
+    counter = None
+    with runtime.ledger.store.read():  # what is asked about a run that is new is read in one go
+        if not runtime.ledger.knows(run_id):
+            counter = Admission(runtime, automation, run_id, parameters, NEW_EXECUTION, due_at=due())
+            tried = counter.take(final=approver is None)
+    if counter is None:
+        execution = runtime.ledger.start(run_id)
+        outermost = current_run().values_of
+        if execution.number > 1 and outermost not in {"", run_id}:
+            runtime.journal.release(outermost, run_id)
+        if execution.resumed and (run := runtime.ledger.run(run_id)) is not None:
+            return AdmittedRun(runtime, run, execution.number)
+        asked = runtime.approvals.open(run_id) if approver is not None and decided is None else None
+        known = (runtime.ledger.run(run_id) if execution.number > 1 else None) or (asked.run if asked else None)
+        due_at = known.due_at if known is not None else due()
+        counter = Admission(runtime, automation, run_id, parameters, execution, due_at=due_at)
+        tried = counter.take_again(approver, asked, decided)
     while tried.refusals and approver is not None:
         counter.show(tried)
         question = counter.question(tried, approver.patience)
@@ -313,7 +318,7 @@ def admit(
     counter.show(tried)
     if tried.refusals:
         raise over_budget(automation, tried.priced, tried.refusals, runtime.settings.guards.messages)
-    return AdmittedRun(runtime, tried.run, execution.number, closed=counter.closed)
+    return AdmittedRun(runtime, tried.run, counter.execution, closed=counter.closed)
 
 
 def ask_to_go_on(
@@ -396,7 +401,7 @@ class Admission:
         automation: Automation,
         run_id: str,
         parameters: Mapping[str, object],
-        execution: int | None,
+        execution: Execution | None,
         *,
         due_at: int | None = None,
     ) -> None:
@@ -406,14 +411,32 @@ class Admission:
         self._run_id = run_id
         self._execution = execution
         self._parameters = parameters
-        continued = execution is not None and execution > 1
+        continued = execution is not None and execution.number > 1
         self._answered = runtime.journal.answered(run_id) if continued and not current_run().run_id else {}
         self._whose = run_owner(parameters)
+        self._is_new = execution is not None and execution.is_new
         self.closed = current_run().closed
         """Whether the run, or the one that called it, finishes with what there is: it may spend nothing more."""
         self._first: _Tried | None = None
         self._shared: list[BudgetRule] = []
         self._unplanned: list[BudgetRule] = []
+
+    @property
+    def execution(self) -> int:
+        """The number of the execution that is admitted; 0 where it is only checked."""
+        return 0 if self._execution is None else self._execution.number
+
+    def take_again(self, approver: Approver | None, asked: ApprovalRequest | None, decided: Decided | None) -> _Tried:
+        """Carry out what was decided about the run, or what its ``approver`` was ``asked`` and answers; else take it.
+
+        Raises:
+            OverBudget: it is not to run.
+        """
+        if decided is not None:
+            return self.carry_out(*decided)
+        if approver is not None and asked is not None and (decision := approver.answered(asked)):
+            return self.carry_out(asked, decision if datetime.now(UTC) < asked.due_at else None)
+        return self.take(final=approver is None)
 
     def take(self, *, final: bool) -> _Tried:
         """Try the usual route, then the economic one; the latter at once where money runs short."""
@@ -439,6 +462,7 @@ class Admission:
         if approved is None or approved.decision.choice == "refuse":
             self._runtime.ledger.reject(question, decision)
             raise rejected(question, decision, self._runtime.ledger.spent(self._run_id))
+        self._is_new = False
         self._pressure()
         self.closed = self.closed or approved.decision.choice == "finish"
         why = economic_reason(json.loads(question.run.routes))  # what was asked about is what runs
@@ -463,12 +487,13 @@ class Admission:
             self._runtime, self._automation, self._parameters, economic, answered=self._answered, due_at=self._due_at
         )
         if approved is not None:
-            begun = self._execution is not None and self._execution > 1 and self._answered
+            begun = self.execution > 1 and self._answered
             priced = replace(priced, hold=approved.hold if begun else min(priced.hold, approved.hold))
         if self.closed:
             priced = replace(priced, hold=0)
         run = new_run_record(self._runtime, self._run_id, self._automation, priced, self._whose)
-        rules = budget_rules(self._runtime, self._automation, self._run_id, priced, self._shared)
+        ceiling = priced.quote.ceiling if self._is_new else run_ceiling(self._runtime, self._run_id, priced)
+        rules = budget_rules(self._runtime, self._automation, self._run_id, priced, self._shared, ceiling=ceiling)
         try:
             held, ledger = [*rules, *self._unplanned], self._runtime.ledger
             if self._execution is None:
@@ -477,6 +502,7 @@ class Admission:
                 refusals = ledger.admit(
                     run, held, final=final, approved=approved, execution=self._execution, closed=self.closed
                 )
+                self._execution = replace(self._execution, is_new=False)
         except OutOfCredits as error:
             facts = {name: value for name, value in error.fields.items() if isinstance(value, str | int)}
             raise in_words_of_the_team(error, facts, self._runtime.settings.guards.messages) from None
@@ -521,19 +547,28 @@ def new_run_record(runtime: Runtime, run_id: str, automation: Automation, priced
     )
 
 
+def run_ceiling(runtime: Runtime, run_id: str, priced: Priced) -> Nano:
+    """The most that a run may come to cost: of one that is continued, what is left of its first ceiling, or more where
+    more than that is left to pay.
+    """
+    first = runtime.ledger.run(run_id)
+    return max(runtime.ledger.committed(run_id) + priced.quote.ceiling, first.ceiling_nano if first is not None else 0)
+
+
 def budget_rules(
-    runtime: Runtime, automation: Automation, run_id: str, priced: Priced, shared: Sequence[BudgetRule]
+    runtime: Runtime,
+    automation: Automation,
+    run_id: str,
+    priced: Priced,
+    shared: Sequence[BudgetRule],
+    *,
+    ceiling: Nano,
 ) -> list[BudgetRule]:
-    """Every budget that a run is held against: its own, those it shares, and never more than its ceiling."""
+    """Every budget that a run is held against: its own, those it shares, and never more than its ``ceiling``."""
     own = automation.budget.rules(automation.name, run_id)
     limits = [rule.limit for rule in own if rule.scope == "run"]
     if (extra := current_run().budget_nano) is not None:
         limits.append(extra)
-    # A run that is continued may spend what is left of its first ceiling, or more where more than that is left to pay.
-    first = runtime.ledger.run(run_id)
-    ceiling = max(
-        runtime.ledger.committed(run_id) + priced.quote.ceiling, first.ceiling_nano if first is not None else 0
-    )
     this_run = BudgetRule("run", run_id, "run", min([*limits, ceiling]))
     needs = Counter({step.operation: _planned_cost(runtime, priced, step) for step in priced.plan.steps})
     for cost in priced.plan.costs:

@@ -24,6 +24,7 @@ from farebox.runs.admission import AdmittedRun
 from farebox.runs.approval import Suspending, apart
 from farebox.runtime import get_runtime
 from pricing import from_us
+from pricing.ledger import Run
 from pricing.reports import moment
 from tasks import end_suspended_tasks
 from tasks.turn import RunWaves, WaitMode
@@ -99,9 +100,9 @@ def end_left_tasks(ride: AdmittedRun, flow_run: FlowRun) -> None:
         get_run_logger().warning("Suspended task runs stay so in Prefect: %s", type(error).__name__)
 
 
-def left_until(ride: AdmittedRun) -> datetime:
+def left_until(run: Run) -> datetime:
     """Until when the hold of a run is kept that was left while it waited."""
-    due = from_us(ride.run.due_at) if ride.run.due_at is not None else datetime.now(UTC)
+    due = from_us(run.due_at) if run.due_at is not None else datetime.now(UTC)
     return max(due, datetime.now(UTC)) + KEPT
 
 
@@ -117,7 +118,7 @@ def _suspend(ride: AdmittedRun, waves: RunWaves) -> None:
         "" if len(open_batches) == 1 else "es",
         moment(from_us(waves.due_at)),
     )
-    seconds = max(60, round((left_until(ride) - datetime.now(UTC)).total_seconds()))
+    seconds = max(60, round((left_until(ride.run) - datetime.now(UTC)).total_seconds()))
     suspension: Any = asuspend_flow_run(timeout=seconds, key=f"{PAUSE_KEY}-{ride.execution}")
     apart(suspension)
     raise RuntimeError(f"the run {ride.run.run_id} was not suspended: its suspension {ride.execution} is known")

@@ -20,7 +20,7 @@ class Continuation:
 
     Args:
         run: as it was admitted first.
-        ended: how it ended last.
+        ended: how it ended last; ``suspended`` if it has not, and waits for batches.
         spent_nano: what it has cost so far, in nano-dollars.
         kept: answers and results of tools that are replayed.
         kept_nano: what these had cost.
@@ -61,8 +61,9 @@ class Continuation:
         """For people."""
         quote, paid, cost = left.quote, format_money(self.spent_nano), format_money(self.kept_nano)
         amounts = f"p50 {format_money(quote.p50)}, p95 {format_money(quote.p95)}; {format_money(left.hold)} is held"
+        ended = self.ended if self.ended == "suspended" else f"ended as {self.ended}"
         told = [
-            f"{self.run.automation} {self.run.run_id}: ended as {self.ended}, {paid} paid.",
+            f"{self.run.automation} {self.run.run_id}: {ended}, {paid} paid.",
             f"Replayed: {self.kept} answers and results of tools, which had cost {cost}.",
             f"Left to pay: {amounts}.",
         ]
@@ -97,7 +98,7 @@ def find_continuation(runtime: Runtime, name: str) -> Continuation:
     if ledger.has_hold(run_id) and run_id not in waits:
         suspended = any(run_id == one for one, _ in ledger.suspended())
         raise UsageError(
-            f"Run {run_id} {'is suspended' if suspended else 'is still under way'}.",
+            f"Run {run_id} {'is suspended' if suspended else 'is running'}.",
             next_step="Resume it in the Prefect UI." if suspended else "Wait until its process or its lease has ended.",
         )
     if end is not None and end[0] == "completed":
@@ -107,7 +108,7 @@ def find_continuation(runtime: Runtime, name: str) -> Continuation:
         raise UsageError(f"Run {run_id} has no journal: {why}.", next_step="Start a new run with `farebox run`.")
     return Continuation(
         run=run,
-        ended="waiting for batches" if run_id in waits else "unknown" if end is None else end[0],
+        ended="suspended" if run_id in waits else "unknown" if end is None else end[0],
         spent_nano=ledger.spent(run_id),
         kept=sum(runtime.journal.answered(run_id).values()),
         kept_nano=runtime.journal.paid(run_id),

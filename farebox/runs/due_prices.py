@@ -33,7 +33,8 @@ def expected_words(expected: ExpectedTime | None) -> str | None:
     """The expected duration as text; ``None`` where the run does not wait."""
     if expected is None:
         return None
-    based = f"by {expected.batches} past batches" if expected.batches else "assumed, without past batches"
+    past = "1 past batch" if expected.batches == 1 else f"{expected.batches} past batches"
+    based = f"by {past}" if expected.batches else "assumed, without past batches"
     return f"in about {_words(expected.median)}, 95 of 100 times within {_words(expected.p95)} ({based})"
 
 

@@ -127,9 +127,10 @@ def planned_route(
 def with_thoughts(route: Route, step: Step) -> Route:
     """A step's route with what each model usually thinks before an answer; a step of several turns may have tools."""
     tools = step.max_turns > 1
+    thinking = [usual_thinking_tokens(candidate.target, step.reasoning, tools=tools) for candidate in route]
     return tuple(
-        replace(candidate, thinking=usual_thinking_tokens(candidate.target, step.reasoning, tools=tools))
-        for candidate in route
+        replace(candidate, thinking=tokens) if tokens else candidate
+        for candidate, tokens in zip(route, thinking, strict=True)
     )
 
 

@@ -7,6 +7,7 @@ provider cannot have.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import time
@@ -15,7 +16,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from httpx import HTTPError
-from starlette.background import BackgroundTask
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -23,9 +24,19 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from farebox.prefect import collect_batch
 from farebox.runtime import Runtime
 from pricing import ConfigError, FareboxError
-from tasks.batches import LARGEST_NOTICE, TOLERANCE_SECONDS, WebhookRefused, signed_webhook, verify_webhook
+from tasks.batches import (
+    LARGEST_NOTICE,
+    TOLERANCE_SECONDS,
+    BatchNotice,
+    WebhookRefused,
+    signed_webhook,
+    verify_webhook,
+)
 
 PATH: Final = "/webhooks/batches"
+PATIENCE_SECONDS: Final = 3.0
+"""How long a notice waits for its collection; providers give up requests that last longer than some seconds."""
+RETRY_SECONDS: Final = 60
 _MOST_SEEN: Final = 10_000
 """Ids of notices that are remembered; a provider sends one for each batch."""
 _logger = logging.getLogger(__name__)
@@ -38,8 +49,11 @@ class BatchWebhook:
         app: what answers the others.
         secrets: with which notices are signed; several while one is replaced by another.
         prefix: that a reverse proxy may leave before paths.
-        collect: takes the results of a batch by the provider's id, on a thread of its own.
+        collect: takes the results of a batch by the provider's id, on a thread of its own; false where that is to be
+            done again.
         clock: seconds since 1970; tests pass their own.
+        patience: seconds that a notice waits for its collection. One whose collection failed in that time is answered
+            with 503, so that its provider sends it again; one that takes longer with 202.
     """
 
     def __init__(
@@ -47,16 +61,19 @@ class BatchWebhook:
         app: ASGIApp,
         secrets: Sequence[str],
         prefix: str,
-        collect: Callable[[str], None],
+        collect: Callable[[str], bool],
         *,
         clock: Callable[[], float] = time.time,
+        patience: float = PATIENCE_SECONDS,
     ) -> None:
         self._app = app
         self._secrets = tuple(secrets)
         self._paths = frozenset({PATH, f"{prefix}{PATH}"})
         self._collect = collect
         self._clock = clock
+        self._patience = patience
         self._seen: OrderedDict[str, float] = OrderedDict()
+        self._collections: dict[str, asyncio.Task[bool]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a notice, or pass the request on."""
@@ -80,21 +97,44 @@ class BatchWebhook:
         except WebhookRefused as refused:
             _logger.warning("A webhook request was refused: %s.", refused)
             return PlainTextResponse("The request is not signed as a notice of the provider.\n", 401)
-        if notice is None or not self._is_new(notice.notice_id):
-            return Response(status_code=204)
-        return Response(status_code=202, background=BackgroundTask(self._collect, notice.batch_id))
+        return Response(status_code=204) if notice is None else await self._taken(notice)
 
-    def _is_new(self, notice_id: str) -> bool:
-        """Whether a notice came for the first time; one that is older than its timestamp may be is refused anyway."""
+    async def _taken(self, notice: BatchNotice) -> Response:
+        """Have the batch of a notice collected, and answer whether that is done, goes on, or is to be tried again."""
+        if self._was_collected(notice.notice_id):
+            return Response(status_code=204)
+        collection = self._collections.get(notice.notice_id)
+        if collection is None:
+            collection = asyncio.get_running_loop().create_task(self._collected(notice))
+            self._collections[notice.notice_id] = collection
+        await asyncio.wait([collection], timeout=self._patience)
+        if not collection.done() or collection.result():
+            return Response(status_code=202)
+        return PlainTextResponse(
+            "The batch is not collected yet. Send the notice again.\n", 503, {"Retry-After": f"{RETRY_SECONDS}"}
+        )
+
+    async def _collected(self, notice: BatchNotice) -> bool:
+        """Whether the batch of a notice was collected; only then is the notice remembered."""
+        try:
+            done = await run_in_threadpool(self._collect, notice.batch_id)
+        except Exception as error:  # noqa: BLE001 - its provider has to send the notice again
+            _logger.error("A batch that a webhook named cannot be collected: %s", type(error).__name__)  # noqa: TRY400
+            done = False
+        finally:
+            del self._collections[notice.notice_id]
+        if done:
+            self._seen[notice.notice_id] = self._clock()
+        return done
+
+    def _was_collected(self, notice_id: str) -> bool:
+        """Whether a notice came before; one that is older than its timestamp may be is refused anyway."""
         now = self._clock()
         while self._seen and (
             len(self._seen) >= _MOST_SEEN or next(iter(self._seen.values())) < now - 2 * TOLERANCE_SECONDS
         ):
             self._seen.popitem(last=False)
-        if notice_id in self._seen:
-            return False
-        self._seen[notice_id] = now
-        return True
+        return notice_id in self._seen
 
 
 def webhook_secrets(runtime: Runtime) -> tuple[str, ...]:
@@ -121,17 +161,22 @@ def webhook_secrets(runtime: Runtime) -> tuple[str, ...]:
     return secrets
 
 
-def collector(runtime: Runtime) -> Callable[[str], None]:
-    """What takes the results of a batch that a notice names; where that fails, the flow ``collect_batches`` does it."""
+def collector(runtime: Runtime) -> Callable[[str], bool]:
+    """What takes the results of a batch that a notice names; false where its provider is to send the notice again.
 
-    def collect(batch_id: str) -> None:
+    The flow ``collect_batches`` collects it too, on its schedule.
+    """
+
+    def collect(batch_id: str) -> bool:
         try:
             done = collect_batch(runtime, batch_id)
         except (FareboxError, HTTPError) as error:
             told = error.message if isinstance(error, FareboxError) else type(error).__name__
             _logger.warning("A batch that a webhook named is not collected now: %s", told)
-            return
+            return False
         if done is None:
             _logger.info("A webhook named a batch that no run of this project waits for.")
+            return all(batch.batch_id is not None for batch in runtime.batches.open())  # else it may be one of these
+        return len(done.collected) == len(done.visited)
 
     return collect

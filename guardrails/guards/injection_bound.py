@@ -19,12 +19,14 @@ from guardrails.guards.injection_model import (
     LONGEST_SENTENCE,
     REACH,
     begun_phrases,
+    cut,
     first_features,
     folded,
     meanings_of,
     sentences_of,
     tokens_of,
     weighted_pairs,
+    weighted_words,
     weights,
 )
 from guardrails.guards.injection_signs import hinted_by
@@ -92,18 +94,21 @@ _Read = tuple[int, frozenset[str], float, float]
 
 @dataclass(frozen=True, slots=True)
 class _Sentence:
-    """A sentence, or a part of one that is too long: where it begins, and its words that mean something."""
+    """A sentence, or a part of one that is too long: where it begins, its words that mean something, and what features
+    its words have themselves.
+    """
 
     begin: int
     read: Sequence[_Read]
+    spelt: frozenset[str]
 
     def begins(self) -> bool:
         """Whether its first word with a meaning counts as one that begins a sentence."""
-        return self.read[0][0] - self.begin <= BEGINNING
+        return bool(self.read) and self.read[0][0] - self.begin <= BEGINNING
 
     def most(self) -> float:
         """What it weighs at most."""
-        total = self.read[0][3] if self.begins() else 0.0
+        total = _positive(self.spelt) + (self.read[0][3] if self.begins() else 0.0)
         for index, (at, meanings, weight, _) in enumerate(self.read):
             total += weight
             for after, others, _, _ in self.read[index + 1 : index + 1 + REACH]:
@@ -114,7 +119,9 @@ class _Sentence:
 
     def features(self) -> set[str]:
         """Its features that may weigh something."""
-        found = set(first_features(self.read[0][1])) if self.begins() else set()
+        found = set(self.spelt)
+        if self.begins():
+            found |= first_features(self.read[0][1])
         for index, (at, meanings, _, _) in enumerate(self.read):
             found |= meanings
             for after, others, _, _ in self.read[index + 1 : index + 1 + REACH]:
@@ -129,7 +136,7 @@ class Bound:
     """What the words of a text tell of it.
 
     Args:
-        sentences: those in which something means something, each with what it weighs at most.
+        sentences: all of them, each with what it weighs at most.
         hinted: the signs of structure that words of the text hint at, as bits.
         letters: words of a single letter or digit.
     """
@@ -147,16 +154,18 @@ class Bound:
             return sum(most for most, _ in sentences) > least
         before, last = sentences[0]
         for most, sentence in sentences[1:]:
-            if before + most > least and (built or _weigh(last, sentence) > least):
+            if before + most > least and (
+                built or _weigh(last, sentence) > least or _weigh(last) > least or _weigh(sentence) > least
+            ):
                 return True
             before, last = most, sentence
         return False
 
 
-def _weigh(first: _Sentence, second: _Sentence) -> float:
-    """What two sentences in a row weigh without signs of structure, at the best length for it."""
+def _weigh(*sentences: _Sentence) -> float:
+    """What sentences weigh together without signs of structure, at the best length for it."""
     known = weights()
-    found = first.features() | second.features()
+    found = frozenset[str]().union(*(sentence.features() for sentence in sentences))
     return sum(known.get(feature, 0.0) for feature in found) + _positive(LENGTH_FEATURES)
 
 
@@ -178,7 +187,7 @@ _LONGEST_KEPT = 1_000
 
 
 def _look(sentence: str) -> tuple[Sequence[tuple[float, _Sentence]], int, int]:
-    """The parts of a folded sentence in which something means something, the signs hinted at, and single letters."""
+    """The parts of a folded sentence, the signs hinted at, and single letters."""
     tokens = tokens_of(sentence)
     hinted = letters = 0
     read: list[_Read] = []
@@ -191,20 +200,20 @@ def _look(sentence: str) -> tuple[Sequence[tuple[float, _Sentence]], int, int]:
             read.append((at, meanings, _positive(meanings), _positive(first_features(meanings))))
         elif word.meanings:
             read.append((at, word.meanings, word.weight, word.first_weight))
-    if len(tokens) < LONGEST_SENTENCE:
-        whole = _Sentence(0, read)
-        return ((whole.most(), whole),) if read else (), hinted, letters
-    parts = (_Sentence(start, part) for start, part in _parts(read, len(tokens)))
-    return tuple((part.most(), part) for part in parts), hinted, letters
+    return tuple((part.most(), part) for part in _parts(cut(tokens), read)), hinted, letters
 
 
-def _parts(read: Sequence[_Read], length: int) -> Iterator[tuple[int, Sequence[_Read]]]:
-    """Parts of a sentence that is too long: where each begins, and its words that mean something."""
-    for start in range(0, length, LONGEST_SENTENCE - REACH):
+def _parts(words: Sequence[str], read: Sequence[_Read]) -> Iterator[_Sentence]:
+    """A sentence, or the parts of one that is too long, as the model takes them."""
+    if len(words) < LONGEST_SENTENCE:
+        if words:
+            yield _Sentence(0, read, weighted_words(words))
+        return
+    for start in range(0, len(words) - REACH + 1, LONGEST_SENTENCE - REACH):
+        end = start + LONGEST_SENTENCE
         first = bisect_left(read, start, key=itemgetter(0))
-        last = bisect_left(read, start + LONGEST_SENTENCE, first, key=itemgetter(0))
-        if first < last:
-            yield start, read[first:last]
+        last = bisect_left(read, end, first, key=itemgetter(0))
+        yield _Sentence(start, read[first:last], weighted_words(words[start:end]))
 
 
 _remembered = lru_cache(maxsize=2_048)(_look)

@@ -1,9 +1,10 @@
-"""A linear model of prompt injection: which meanings stand close to each other, and what each pair weighs.
+"""A linear model of prompt injection: which meanings and words stand close to each other, and what each weighs.
 
 Words of many languages are read as meanings (``injection_words.txt``): *ignore*, *vergiss* and 忘记 are all ``drop``.
-A feature is a meaning, an ordered pair of meanings within seven words, or a sign of structure; its weight stands in
-``injection_weights.txt``, made by ``python -m benchmarks.train_injections``. What a text scores is the best of two
-sentences in a row, so that a long text gathers nothing. All of it takes time that grows with the length of the text.
+A feature is a meaning, an ordered pair of meanings within seven words, a word itself, how a longer word begins, two
+words in a row, or a sign of structure; its weight stands in ``injection_weights.txt``, made by
+``python -m benchmarks.train_injections``. What a text scores is the best of one sentence or two in a row, so that a
+long text gathers nothing. All of it takes time that grows with the length of the text.
 """
 
 from __future__ import annotations
@@ -12,16 +13,17 @@ import math
 import re
 import unicodedata
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from itertools import pairwise
 from pathlib import Path
 
 _HERE = Path(__file__)
 _UNSPACED = "\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff"
 """Scripts without blanks between words: Thai, Japanese, Chinese."""
-REACH, _SENTENCES, LONGEST_SENTENCE, _LONGEST_WORD = 7, 2, 30, 24
-"""Words that a pair may be apart; sentences judged together; words of a sentence and letters of a word that count."""
+REACH, LONGEST_SENTENCE, _LONGEST_WORD = 7, 30, 24
+"""Words that a pair may be apart; words of a sentence and letters of a word that count."""
 _LENGTHS = (80, 120, 160, 240, 320)
 """Characters of sentences judged together from which on they have a feature of their length."""
 LENGTH_FEATURES = tuple(f"#{most}" for most in _LENGTHS)
@@ -29,6 +31,8 @@ _LONG = "#160"
 BEGINNING = 1
 """Place of the last word that counts as the first of a sentence: an order begins with its verb, or with *please*."""
 END = ".!?;。！？؟।|"
+_STEM, _MOST_WORDS = 5, 16_384
+"""Letters of the beginning of a word that is longer; words whose features are remembered."""
 _FOLDED = {
     code: plain
     for first, last in ((0xC0, 0x24F), (0x1E00, 0x1EFF), (0x370, 0x3FF), (0x401, 0x401), (0x451, 0x451))
@@ -165,10 +169,12 @@ _Sentence = tuple[int, int, frozenset[str]]
 _Pair = Callable[[frozenset[str], frozenset[str], str], frozenset[str]]
 """The features of two places with meanings, the second after the first: ``>``, or ``>+`` if it is
 right beside it."""
+_Spelt = Callable[[Sequence[str]], frozenset[str]]
+"""The features of words themselves, which are all of a sentence."""
 
 
-def _sentences(text: str, signs: Iterable[tuple[str, int, int]], pair: _Pair) -> list[_Sentence]:
-    """The sentences of a text in which something means something; a sign of structure belongs to one of them."""
+def _sentences(text: str, signs: Iterable[tuple[str, int, int]], pair: _Pair, spelt: _Spelt) -> list[_Sentence]:
+    """The sentences of a text; a sign of structure belongs to one of them."""
     sentences: list[_Sentence] = []
     tokens: list[_Token] = []
     plain = folded(text)
@@ -176,14 +182,14 @@ def _sentences(text: str, signs: Iterable[tuple[str, int, int]], pair: _Pair) ->
         token = match[0]
         if token in END or token[0] == "\n":
             if tokens:
-                sentences += _sentence(tokens, pair)
+                sentences += _sentence(tokens, pair, spelt)
                 tokens = []
             continue
         tokens.append((token[:_LONGEST_WORD], *match.span()))
         if len(tokens) == LONGEST_SENTENCE:
-            sentences += _sentence(tokens, pair)
+            sentences += _sentence(tokens, pair, spelt)
             tokens = tokens[-REACH:]
-    sentences += _sentence(tokens, pair)
+    sentences += _sentence(tokens, pair, spelt)
     for kind, start, end in signs:
         place = max(0, bisect_right(sentences, start, key=_start) - 1)
         if sentences and sentences[place][0] <= start:
@@ -198,16 +204,18 @@ def _start(sentence: _Sentence) -> int:
     return sentence[0]
 
 
-def _sentence(tokens: Sequence[_Token], pair: _Pair) -> list[_Sentence]:
+def _sentence(tokens: Sequence[_Token], pair: _Pair, spelt: _Spelt) -> list[_Sentence]:
+    if not tokens:
+        return []
     phrases = _words().phrases
     read = [
         (at, meanings)
         for at, (word, _, _) in enumerate(tokens)
         if (meanings := _meanings(word) | _phrases(tokens, at) if word in phrases else _meanings(word))
     ]
-    if not read:
-        return []
-    features = set(first_features(read[0][1])) if read[0][0] <= BEGINNING else set()
+    features = set(spelt([word for word, _, _ in tokens]))
+    if read and read[0][0] <= BEGINNING:
+        features |= first_features(read[0][1])
     for index, (at, meanings) in enumerate(read):
         features |= meanings
         for after, others in read[index + 1 : index + 1 + REACH]:
@@ -258,11 +266,66 @@ def first_features(meanings: frozenset[str]) -> frozenset[str]:
     return frozenset(f"^{meaning}" for meaning in meanings)
 
 
+def _word_features(word: str) -> tuple[str, ...]:
+    """The features of a word: itself, and how it begins if it is longer."""
+    return (f"'{word}", f"'{word[:_STEM]}~") if len(word) > _STEM else (f"'{word}",)
+
+
+def _spelt(words: Sequence[str]) -> frozenset[str]:
+    """The features of the words of a sentence and of each two in a row, whatever they weigh."""
+    return frozenset(feature for word in words for feature in _word_features(word)) | {
+        f"'{first}_{second}" for first, second in pairwise(words)
+    }
+
+
+class _WeightedWords(dict[str, frozenset[str]]):
+    """By word, its features that weigh something. A lookup of a word that was met before runs no Python."""
+
+    def __missing__(self, word: str) -> frozenset[str]:
+        if len(self) >= _MOST_WORDS:
+            self.clear()
+        found = self[word] = frozenset(_word_features(word)) & weights().keys()
+        return found
+
+
+_WEIGHTED_WORDS = _WeightedWords()
+
+
+@cache
+def _weighted_neighbours() -> Mapping[tuple[str, str], str]:
+    """By two words in a row, their feature, of all that weigh something."""
+    named = (name for name in weights() if name.startswith("'") and "_" in name)
+    return {(first, second): f"'{first}_{second}" for first, _, second in (name[1:].partition("_") for name in named)}
+
+
+def weighted_words(words: Sequence[str]) -> frozenset[str]:
+    """The features of the words of a sentence, and of each two in a row, that weigh something.
+
+    Args:
+        words: all words of a folded sentence, none longer than :func:`cut` leaves it.
+    """
+    neighbours = _weighted_neighbours()
+    beside = neighbours.keys() & set(pairwise(words))
+    return _NOTHING.union(*map(_WEIGHTED_WORDS.__getitem__, words), map(neighbours.__getitem__, beside))
+
+
+def cut(words: Iterable[str]) -> list[str]:
+    """Words, without what is not read of very long ones."""
+    return [word[:_LONGEST_WORD] for word in words]
+
+
 def features(text: str, signs: Iterable[tuple[str, int, int]] = ()) -> list[frozenset[str]]:
-    """The features of each two sentences in a row, for training."""
-    sentences = _sentences(text, signs, _pair_features)
-    last = max(1, len(sentences) - _SENTENCES + 1) if sentences else 0
-    return [_together(sentences[at : at + _SENTENCES]) for at in range(last)]
+    """The features of each sentence and of each two in a row, for training."""
+    sentences = _sentences(text, signs, _pair_features, _spelt)
+    return [_together(sentences[start:end]) for start, end in _windows(len(sentences))]
+
+
+def _windows(sentences: int) -> Iterator[tuple[int, int]]:
+    """First and last of the sentences that are judged together: each alone, and each with the next one."""
+    for at in range(sentences):
+        yield at, at + 1
+        if at + 1 < sentences:
+            yield at, at + 2
 
 
 def _together(window: Sequence[_Sentence]) -> frozenset[str]:
@@ -299,12 +362,12 @@ def judge(text: str, signs: Iterable[tuple[str, int, int]] = ()) -> Judged:
     known = weights()
     bias = known["bias"]
     best = NOTHING
-    sentences = _sentences(text, signs, weighted_pairs)
+    sentences = _sentences(text, signs, weighted_pairs, weighted_words)
     most = [math.fsum(weight for feature in told if (weight := known.get(feature, 0.0)) > 0) for *_, told in sentences]
-    for at in range(max(1, len(sentences) - _SENTENCES + 1) if sentences else 0):
-        if bias + sum(most[at : at + _SENTENCES]) <= max(best.score, LEAST_SCORE):
+    for start, end in _windows(len(sentences)):
+        if bias + sum(most[start:end]) <= max(best.score, LEAST_SCORE):
             continue
-        window = sentences[at : at + _SENTENCES]
+        window = sentences[start:end]
         found = {feature: known[feature] for feature in _together(window) if feature in known}
         score = bias + math.fsum(found.values())  # whose sum is the same in any order
         if _LONG in found and not found.keys() & _core():

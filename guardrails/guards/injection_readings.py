@@ -1,4 +1,5 @@
-"""What a text says behind an encoding that models read: base64 and 32, bits, escapes, letters apart or turned round.
+"""What a text says behind an encoding that models read: base64 and 32, bits, Morse, escapes, letters apart or turned
+round; and what it shouts between words in small letters, which is meant to be read by itself.
 
 Every pattern takes time that grows with the length of the text, and what is decoded is bounded.
 """
@@ -9,6 +10,7 @@ import base64
 import codecs
 import re
 from collections.abc import Iterator
+from itertools import islice
 from urllib.parse import unquote
 
 from guardrails.text_matching import has_any, longest_word
@@ -18,6 +20,14 @@ _HEX = re.compile(r"(?<![0-9A-Fa-f])(?:[2-7][0-9A-Fa-f][ ,]?){16,500}+")
 _BASE32 = re.compile(r"(?<![A-Za-z0-9])[A-Z2-7]{32,2000}={0,6}(?![A-Za-z0-9])")
 _BINARY = re.compile(r"(?<![01])(?:[01]{8}[ ,]?){8,1000}+(?![01])")
 _PERCENT = re.compile(r"(?:[A-Za-z0-9_.~-]{0,40}%[0-9A-Fa-f]{2}){3,200}+[A-Za-z0-9_.~-]{0,40}")
+_SHOUTED = re.compile(r"(?<![A-Z'])[A-Z]{1,20}(?:[ ,:;'\"-]{1,3}[A-Z]{1,20}){3,80}+(?![a-z])")
+_MOST_SHOUTED = 5
+"""Places that are read by themselves."""
+_MORSE = re.compile(r"(?<![.\-])(?:[.\-]{1,6}[ /]{1,3}){8,1000}+[.\-]{0,6}")
+_MORSE_CODE = (
+    ".- -... -.-. -.. . ..-. --. .... .. .--- -.- .-.. -- -. --- .--. --.- .-. ... - ..- ...- .-- -..- -.-- --.."
+)
+_MORSE_LETTERS = dict(zip(_MORSE_CODE.split(), "abcdefghijklmnopqrstuvwxyz", strict=True))
 _ESCAPED = re.compile(r"(?:\\(?:u00|x)[0-9A-Fa-f]{2}[ ]?){8,2000}+")
 _BACKWARDS = ("snoitcurtsni", "tpmorp metsys", "suoiverp", "erongi", "drawssap")
 _ROTATED = ("vtaber", "vafgehpgvba", "flfgrz cebzcg", "qvfertneq", "cerivbhf")
@@ -25,12 +35,20 @@ _ROTATED = ("vtaber", "vafgehpgvba", "flfgrz cebzcg", "qvfertneq", "cerivbhf")
 _TAGS = re.compile("[\U000e0020-\U000e007e]{8,4000}")
 """Letters that nobody sees and every model reads."""
 _SPREAD = re.compile(r"(?<!\w)(?:[^\W_][ .*_-]{1,3}+){9,400}+(?:[^\W_](?!\w))?")
-_DIGITS_IN_WORDS = re.compile(r"[a-z][013457@$]{1,2}[a-z]", re.IGNORECASE)
-_DIGITS = "013457@$"
-_READ_AS = str.maketrans(_DIGITS, "oieastas")
-_LEAST_BASE64, _LEAST_HEX, _LEAST_LETTERS, _LEAST_BITS, _LEAST_SIGNS, _LEAST_BASE32 = 24, 16, 8, 64, 3, 32
-"""Signs without a blank, digits from 2 to 7, words of one letter, bits, and signs of escape that a text has at least in
-which something is encoded; the first of nine letters may be taken for the end of the word before it.
+_DIGITS = "0134579@$!+\N{EURO SIGN}"
+_DIGITS_IN_WORDS = re.compile(rf"[a-z][{_DIGITS}]{{1,2}}[a-z]", re.IGNORECASE)
+_READ_AS = str.maketrans(_DIGITS, "oieastgasite")
+_LEAST_BASE64, _LEAST_HEX, _LEAST_LETTERS, _LEAST_BITS, _LEAST_SIGNS, _LEAST_BASE32, _LEAST_MORSE = (
+    24,
+    16,
+    8,
+    64,
+    3,
+    32,
+    20,
+)
+"""Signs without a blank, digits from 2 to 7, words of one letter, bits, signs of escape, and of Morse that a text has
+at least in which something is encoded; the first of nine letters may be taken for the end of the word before it.
 """
 _LONGEST_READ, _LEAST_DIGITS, _MOST_DECODED = 1_000, 2, 20
 """Characters that are read with digits as letters; places that must have such digits; texts that are decoded."""
@@ -50,6 +68,7 @@ def other_readings(text: str, letters: int | None = None) -> Iterator[tuple[str,
         (_BINARY, _from_binary, text.count("0") + text.count("1") >= _LEAST_BITS),
         (_PERCENT, unquote, text.count("%") >= _LEAST_SIGNS),
         (_ESCAPED, _from_escapes, text.count("\\") >= _LEAST_LETTERS),
+        (_MORSE, _from_morse, text.count(".") + text.count("-") >= _LEAST_MORSE),
         (_SPREAD, _together, letters is None or letters >= _LEAST_LETTERS or not text.isascii()),
     ):
         for count, match in enumerate(pattern.finditer(text) if may_be else ()):
@@ -57,6 +76,7 @@ def other_readings(text: str, letters: int | None = None) -> Iterator[tuple[str,
                 break
             if told := decode(match[0]):
                 yield told, match.start(), match.end()
+    yield from _shouted(text)
     beginning = text[:_LONGEST_READ]
     lowered = beginning.lower()
     if has_any(lowered, _BACKWARDS):
@@ -66,7 +86,18 @@ def other_readings(text: str, letters: int | None = None) -> Iterator[tuple[str,
     if sum(map(beginning.count, _DIGITS)) >= _LEAST_DIGITS and (
         len(_DIGITS_IN_WORDS.findall(beginning)) >= _LEAST_DIGITS
     ):
-        yield beginning.translate(_READ_AS), 0, len(beginning)
+        yield beginning.replace("11", "ll").translate(_READ_AS), 0, len(beginning)
+
+
+def _shouted(text: str) -> Iterator[tuple[str, int, int]]:
+    """What stands in capitals between words in small letters, and where."""
+    for match in islice(_SHOUTED.finditer(text), _MOST_SHOUTED):
+        yield match[0], match.start(), match.end()
+
+
+def _from_morse(encoded: str) -> str:
+    words = re.split(r" ?/ ?| {2,3}", encoded)
+    return " ".join("".join(_MORSE_LETTERS.get(letter, "") for letter in word.split()) for word in words)
 
 
 def _from_base64(encoded: str) -> str:

@@ -26,16 +26,16 @@ from guardrails.guards.injection_meaning import combined, judge_meaning
 from guardrails.guards.injection_model import NOTHING, Judged, judge
 from guardrails.guards.injection_readings import other_readings, tagged
 from guardrails.guards.injection_signs import signs
-from guardrails.guards.injection_tools import orders_a_tool
+from guardrails.guards.injection_tools import ToolOrder, tool_order
 from guardrails.model_calls import ExpectedModelCalls, ModelCaller
 from guardrails.text_matching import LOOKALIKES, visible
 
 _MIXED = re.compile("[a-z][\u0370-\u03ff\u0400-\u04ff]|[\u0370-\u03ff\u0400-\u04ff][a-z]", re.IGNORECASE)
-_OF_DATA, _OF_TOOL_ORDER, _LOWEST = 0.5, 1.5, -2.5
-"""How much less is enough in data, and in data that say to call a tool of the model; the least score of a text."""
+_OF_DATA, _LOWEST = 0.5, -2.5
+"""How much less is enough in data; the least score of a text."""
+_OF_TOOL_ORDER: Mapping[ToolOrder, float] = {ToolOrder.PLAIN: 1.0, ToolOrder.AIMED: 2.0}
+"""How much less is enough in data that say to call a tool of the model, and at what or when."""
 _DATA = frozenset({"tool_result", "document"})
-_SURE_WORDS = 0.5
-"""What words alone have to score where meanings are read too."""
 _UNSURE = 1.5
 """How far below what is an attack a model is asked, with ``judge = "unsure"``."""
 _GREY = 0.1
@@ -170,10 +170,13 @@ class InjectionGuard:
         judged = looked(part.text)
         if part.origin not in _DATA and part.place is not None:
             return judged
-        if orders_a_tool(part.text, [tool.name for tool in exchange.tools if tool.name != part.of_tool]):
-            score = max(judged.score, _LOWEST) + _OF_TOOL_ORDER
+        ordered = tool_order(part.text, [tool.name for tool in exchange.tools if tool.name != part.of_tool])
+        if part.place is None:  # descriptions of tools name each other, with what they take
+            ordered = min(ordered, ToolOrder.PLAIN)
+        if ordered:
+            score = max(judged.score, _LOWEST) + _OF_TOOL_ORDER[ordered]
             whole = judged if judged.end > judged.start else Judged(score, 0, len(part.text), {})
-            judged = replace(whole, score=score, weights={**whole.weights, "=tool_order": _OF_TOOL_ORDER})
+            judged = replace(whole, score=score, weights={**whole.weights, "=tool_order": _OF_TOOL_ORDER[ordered]})
         return replace(judged, score=judged.score + _OF_DATA)
 
 
@@ -243,7 +246,7 @@ def _look_at_meaning(text: str) -> Judged:
     if passage is None:
         return words
     score = combined(passage.score, words.score)
-    if words.score >= _SURE_WORDS:
+    if words.score >= 0:  # the attacks that words find are none the less so for what else the text means
         return replace(words, score=max(score, words.score))
     if words.end > words.start:
         return replace(words, score=score)

@@ -1,4 +1,3 @@
-# ruff: noqa: E501, SIM905 - lists of words
 """Whether a request is what an automation is for: by its words and the examples nearest to it, and a cheap model where
 that is unsure.
 
@@ -11,13 +10,10 @@ from __future__ import annotations
 
 import asyncio
 import math
-import re
-from collections import Counter
-from collections.abc import Iterator, Sequence
+import statistics
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from heapq import nlargest
-from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, TypeAlias
 
@@ -26,15 +22,13 @@ from pydantic import BaseModel, Field
 from guardrails.base import Direction, GuardInput, Reason, Verdict, allow, block
 from guardrails.embeddings import require_embeddings
 from guardrails.guards.scope_embeddings import MeaningModel
+from guardrails.guards.scope_words import READ, WordsModel, apart
 from guardrails.model_calls import ExpectedModelCalls, ModelCaller
 from pricing.tokens import estimate_tokens
 
 NEGATIVES = tuple(Path(__file__).with_name("scope_negatives.txt").read_text("utf-8").splitlines())
 """What most automations are not for: small talk, general knowledge, errands. Written for this project."""
 
-_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")
-_READ = 4_000
-"""Characters of the last text that are read: what somebody wants is said early."""
 _GREY = 0.25
 """The share of requests that is assumed to be unsure until runs have shown it."""
 _INSTRUCTIONS, _YES_OR_NO = 250, 10
@@ -45,54 +39,40 @@ Share: TypeAlias = Annotated[float, Field(ge=0, le=1)]
 
 
 class ScopeModel:
-    """Inside or outside, by naive Bayes over the words and pairs of words of a text, and by the examples nearest to it.
+    """Inside or outside, by the words of a text and, with embeddings, by what it means.
 
-    Words that every request has ("how do i") count little, and a word that no example has speaks against: a request
-    of an unforeseen intent is recognised by what it does not share with the examples.
+    Its threshold follows from the examples: each is judged as if it were none, so that few requests like them are
+    blocked. Few examples, or very varied ones, tell less of what else belongs, and lower it.
 
     Args:
         inside: examples of what belongs, at least one.
-        outside: examples of what does not, at least one.
+        outside: examples of what does not.
+        background: texts that do not belong in most scopes; those that are as near to the inside as its examples are
+            to each other do not count.
         embeddings: also compare what requests mean, which needs the extra ``embeddings``.
     """
 
-    def __init__(self, inside: Sequence[str], outside: Sequence[str], *, embeddings: bool = False) -> None:
-        self._meanings = MeaningModel(inside, outside) if embeddings else None
-        self._sides = (Counter[str](), Counter[str]())
-        for side, texts in zip(self._sides, (outside, inside), strict=True):
-            for text in texts:
-                side.update(set(_features(text)))
-        self._totals = (len(outside), len(inside))
-        self._nearest = _NearestExamples(inside, outside)
-        self._weights = {feature: self._weight(feature, 0) for feature in self._sides[0].keys() | self._sides[1].keys()}
-        self._shift = self._calibrated(inside)
-
-    def _weight(self, feature: str, left_out: int) -> float:
-        """How much a feature speaks for the inside, ``left_out`` examples that have it not counted."""
-        outside, inside = self._sides[0][feature], self._sides[1][feature] - left_out
-        odds = math.log((inside + _SMOOTHING) / (self._totals[1] - left_out + 2 * _SMOOTHING)) - math.log(
-            (outside + _SMOOTHING) / (self._totals[0] + 2 * _SMOOTHING)
-        )
-        return odds * (_COMMON_WEIGHT if _is_common(feature) else 1.0)
-
-    def _calibrated(self, inside: Sequence[str]) -> float:
-        """What scores are shifted by, so that few examples would be blocked if they had not been examples.
-
-        A score says different things of ten examples and of a thousand, of narrow scopes and of wide ones.
-        """
-        if len(inside) < _LEAST_CALIBRATED:
-            return 0.0
+    def __init__(
+        self,
+        inside: Sequence[str],
+        outside: Sequence[str] = (),
+        *,
+        background: Sequence[str] = NEGATIVES,
+        embeddings: bool = False,
+    ) -> None:
+        self._meanings = MeaningModel(inside, outside, background) if embeddings else None
+        kept = self._meanings.background if self._meanings else apart(inside, background)
+        self._words = WordsModel(inside, [*outside, *kept])
         step = max(1, len(inside) // _MOST_CALIBRATED)
-        scores = sorted(self._score(inside[at], at) for at in range(0, len(inside), step))
-        place = (_WRONG_BY_MEANING if self._meanings else _WRONG) * (len(scores) - 1)
-        below, above = scores[int(place)], scores[min(int(place) + 1, len(scores) - 1)]
-        lowest = below + (place - int(place)) * (above - below)
-        shift = math.log(UNSURE / (1 - UNSURE)) - lowest
-        return shift if self._meanings else max(-_MOST_RAISED, shift)
+        scores = sorted(self._score(inside[place], place) for place in range(0, len(inside), step))
+        self._lowest = _lowest(scores, _BY_MEANING if embeddings else _BY_WORDS)
+        self._slope = (_log_odds(SURE) - _log_odds(UNSURE)) / max(
+            _LEAST_UNSURE, _quantile(scores, _DOUBTED) - self._lowest
+        )
 
     def _score(self, text: str, example: int | None = None) -> float:
-        """Log odds of being inside; an example is judged as if it were none."""
-        words = self._score_of_words(text, example)
+        """Log odds of being inside but for a constant; an example is judged as if it were none."""
+        words = self._words.score(text, example)
         if self._meanings is None:
             return words
         meaning = (
@@ -100,122 +80,66 @@ class ScopeModel:
         )
         return _MEANING_WEIGHT * meaning + _WORDS_BESIDE_MEANING * words
 
-    def _score_of_words(self, text: str, example: int | None) -> float:
-        features = set(_features(text))
-        if example is None:
-            score = sum(self._weights.get(feature, 0.0) for feature in features)
-        else:
-            score = sum(
-                self._weight(feature, 1)
-                for feature in features
-                if self._sides[1][feature] > 1 or self._sides[0][feature]
-            )
-        least = 0 if example is None else 1
-        strange = sum(
-            self._sides[0][feature] + self._sides[1][feature] <= least
-            for feature in features
-            if feature.isalnum() and feature not in _COMMON
-        )
-        score -= _STRANGE_WEIGHT * min(strange, _MOST_STRANGE)
-        return score + _NEAREST_WEIGHT * self._nearest.difference(text, example)
-
     def inside(self, text: str) -> float:
         """How likely the text is inside, from 0 to 1."""
-        score = self._score(text) + self._shift
-        return 1 / (1 + math.exp(-max(-50.0, min(50.0, score))))
+        log_odds = _log_odds(UNSURE) + self._slope * (self._score(text) - self._lowest)
+        return 1 / (1 + math.exp(-max(-50.0, min(50.0, log_odds))))
 
 
-_LEAST_CALIBRATED, _MOST_CALIBRATED, _WRONG, _MOST_RAISED = 20, 300, 0.022, 1.0
-"""Examples from which on scores are calibrated, how many are judged for that, the share of them that may be blocked,
-and how much stricter than without it may become.
-"""
-_WRONG_BY_MEANING = 0.015
-"""Likewise with embeddings, which leave a larger margin."""
-_MEANING_WEIGHT, _WORDS_BESIDE_MEANING, _READ_MEANING = 6.0, 0.12, 1_000
+_MEANING_WEIGHT, _WORDS_BESIDE_MEANING, _READ_MEANING = 6.0, 0.06, 1_000
 """The weights of the score of meaning and of the score of words beside it, and the characters that are read for
 meaning.
 """
-_SMOOTHING, _COMMON_WEIGHT, _STRANGE_WEIGHT, _MOST_STRANGE, _NEAREST_WEIGHT = 0.2, 0.25, 1.0, 6, 8.0
-"""Chosen on held-out requests (``benchmarks.held_out_intents``); a long request has unknown words whatever it is about.
+_MOST_CALIBRATED, _DOUBTED, _LEAST_UNSURE = 300, 0.12, 0.5
+"""How many examples are judged to choose the thresholds, the share of their like that may be blocked or unsure, and the
+least distance between the thresholds.
 """
 
 
-class _NearestExamples:
-    """How much nearer a text is to examples inside than to those outside, by cosine of words and pieces of words."""
-
-    def __init__(self, inside: Sequence[str], outside: Sequence[str]) -> None:
-        counts = [Counter(_pieces(text)) for text in (*inside, *outside)]
-        self._inside, total = len(inside), len(counts)
-        seen = Counter(piece for counted in counts for piece in counted)
-        self._rarity = {piece: math.log(total / count) + _LEAST_RARITY for piece, count in seen.items()}
-        self._unseen = math.log(total) + 1
-        self._holders: dict[str, list[tuple[int, float]]] = {}
-        for place, counted in enumerate(counts):
-            for piece, weight in self._weighted(counted).items():
-                self._holders.setdefault(piece, []).append((place, weight))
-
-    def _weighted(self, counted: Counter[str]) -> dict[str, float]:
-        """Counts times rarities, at length one."""
-        weights = {piece: count * self._rarity.get(piece, self._unseen) for piece, count in counted.items()}
-        length = math.sqrt(sum(weight * weight for weight in weights.values())) or 1.0
-        return {piece: weight / length for piece, weight in weights.items()}
-
-    def difference(self, text: str, example: int | None = None) -> float:
-        """From -1, like examples outside, to 1, like examples inside; 0 for a text that is like none but itself."""
-        cosines: dict[int, float] = {}
-        for piece, weight in self._weighted(Counter(_pieces(text))).items():
-            for place, held in self._holders.get(piece, ()):
-                cosines[place] = cosines.get(place, 0.0) + weight * held
-        sides = (list[float](), list[float]())
-        for place, cosine in cosines.items():
-            if place != example:
-                sides[place < self._inside].append(cosine)
-        outside, inside = (sum(nlargest(_NEAREST, side)) / _NEAREST for side in sides)
-        return inside - outside
-
-
-_NEAREST, _LEAST_RARITY, _PIECE = 3, 0.3, 4
-"""Examples that are compared with; what a piece in every example counts; letters of a piece of a word."""
-
-
-def _pieces(text: str) -> Iterator[str]:
-    telling = [word for word in map(_stem, _WORD.findall(text[:_READ].lower())) if word not in _COMMON]
-    yield from telling
-    for word in telling:
-        yield from (f"#{word[at : at + _PIECE]}" for at in range(max(1, len(word) - _PIECE + 1)))
-
-
-_COMMON = frozenset(
+@dataclass(frozen=True, slots=True)
+class _Scale:
+    """How scores usually spread about their mean, which counts as one example; and as how many examples a bound from
+    the mean and the spread counts beside the lowest scores.
     """
-    a an the i you he she it we they me my your his her its our their is are was were be been am do doe did does have has had can could
-    will would should may might to of in on at for from with by and or but not no if so as that this these those thi there here what
-    wha how when where who why which please need want like tell show get give make let now just some any about into up out off
-    """.split()
-)
-"""Words, as they are after their endings are cut, that requests of every kind have."""
+
+    spread: float
+    bound_counts: int
+    wrong: float
+    """The share of requests like the examples that may be blocked."""
+    highest: float
+    """What a threshold may be: examples that repeat each other promise more than new requests hold."""
 
 
-def _is_common(feature: str) -> bool:
-    return all(word in _COMMON for word in feature.split())
+_BY_WORDS, _BY_MEANING = _Scale(12.0, 4, 0.022, 4.0), _Scale(1.5, 20, 0.025, -0.5)
+"""By words alone few requests score far below all others, so that the lowest scores tell more."""
 
 
-def _features(text: str) -> Iterator[str]:
-    words = [_stem(word) for word in _WORD.findall(text[:_READ].lower())]
-    yield from words
-    yield from (f"{first} {second}" for first, second in pairwise(words))
-    telling = [word for word in words if word not in _COMMON]
-    yield from (f"{first}+{second}" for first, second in pairwise(telling))
-    yield from (f"#{word[:_BEGINNING]}" for word in telling if len(word) > _BEGINNING)
+def _lowest(scores: Sequence[float], scale: _Scale) -> float:
+    """The score below which few requests like those with these scores (in order) are expected.
+
+    Between the quantile of the scores and the bound of a prediction interval (Student's t), which few of them need.
+    """
+    count, mean = len(scores), statistics.fmean(scores)
+    squares = sum((score - mean) ** 2 for score in scores) + scale.spread**2
+    bound = mean - _student(count, scale.wrong) * math.sqrt(squares / count * (1 + 1 / count))
+    share = scale.bound_counts / (scale.bound_counts + count)
+    return min(scale.highest, share * bound + (1 - share) * _quantile(scores, scale.wrong))
 
 
-_BEGINNING = 5
+def _quantile(ordered: Sequence[float], share: float) -> float:
+    place = share * (len(ordered) - 1)
+    below, above = ordered[int(place)], ordered[min(int(place) + 1, len(ordered) - 1)]
+    return below + (place - int(place)) * (above - below)
 
 
-def _stem(word: str) -> str:
-    for ending in ("ing", "edly", "ed", "es", "s", "ly"):
-        if word.endswith(ending) and len(word) - len(ending) > 2:  # noqa: PLR2004 - what is left must tell a word
-            return word.removesuffix(ending)
-    return word
+def _student(freedom: int, share: float) -> float:
+    """How many standard deviations below the mean a share lies (Cornish and Fisher's expansion)."""
+    z = -statistics.NormalDist().inv_cdf(share)
+    return z + (z**3 + z) / (4 * freedom) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * freedom**2)
+
+
+def _log_odds(likelihood: float) -> float:
+    return math.log(likelihood / (1 - likelihood))
 
 
 _learnt = lru_cache(maxsize=64)(ScopeModel)
@@ -255,7 +179,7 @@ class ScopeGuard:
     embeddings: bool = False
 
     name: ClassVar[str] = "scope"
-    version: ClassVar[str] = "4"
+    version: ClassVar[str] = "5"
     direction: ClassVar[Direction] = "input"
     rank: ClassVar[int] = 40
 
@@ -268,12 +192,12 @@ class ScopeGuard:
     @property
     def model(self) -> ScopeModel:
         """What it has learnt from the examples, when it is first needed."""
-        return _learnt(self.inside, (*NEGATIVES, *self.outside), embeddings=self.embeddings)
+        return _learnt(self.inside, self.outside, embeddings=self.embeddings)
 
     def asks(self) -> ExpectedModelCalls:
         """A question for each request in the grey zone, if that is to be asked about."""
         told = estimate_tokens("\n".join([self.topics, *self.inside[:20]]))
-        return ExpectedModelCalls(_GREY if self.unsure == "ask" else 0.0, _INSTRUCTIONS + told, _READ // 4, _YES_OR_NO)
+        return ExpectedModelCalls(_GREY if self.unsure == "ask" else 0.0, _INSTRUCTIONS + told, READ // 4, _YES_OR_NO)
 
     async def check(self, exchange: GuardInput) -> Verdict:
         """Block with ``scope``, or allow; judged is what the user asks last, not what tools gave back since."""
@@ -285,7 +209,7 @@ class ScopeGuard:
             return self._outside(0)
         if self.unsure == "allow":
             return allow(unsure=round(likely, 2))
-        values = {"topics": self.topics, "examples": self.inside[:20], "text": text[:_READ]}
+        values = {"topics": self.topics, "examples": self.inside[:20], "text": text[:READ]}
         told = await self.ask(exchange, "guard_scope.j2", values, Topic)
         return allow(cost_nano=told.cost_nano) if told.value.in_scope else self._outside(told.cost_nano)
 

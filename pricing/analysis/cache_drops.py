@@ -1,10 +1,11 @@
 """When an operation suddenly reads less of its input from prompt caches, and why.
 
 Whether it does is asked after each run, so that the question must be right each time. The newest few runs are compared
-with those before them by their ranks alone: if nothing had changed, any order of all of them would be as likely as any
-other, whatever the shares are and however much they vary. A drop is reported where so low an order is rare, and where
-it is large: also below what as many runs in a row have been before, since shares follow the week and the load. Where
-the requests themselves have changed at the same time, an order that is less rare suffices.
+with those before them by their ranks, and after few runs by how far they are below: if nothing had changed, any order
+of all of them would be as likely as any other, whatever the shares are and however much they vary. A drop is reported
+where so low an order is rare, and where it is large: also below what as many runs in a row have been before, since
+shares follow the week and the load. Where the requests themselves have changed at the same time, an order that is less
+rare suffices.
 
 The cause is read from keyed hashes of what requests share: no content is looked at.
 """
@@ -30,11 +31,19 @@ the first block of the prompt that is not what it was; entries that expire befor
 
 _LOOKS: Final = ((3, 0), (4, 0), (5, 0), (6, 0), (7, 0), (8, 0), (10, 0), (8, 1), (10, 2))
 """Newest runs, and how many of them may be as good as before."""
+_UNEVEN_RUNS: Final = 8
+"""So many runs in a row must be low, all of them, where long pauses are among them: a weekend is not a drop."""
 _LEAST_BEFORE: Final = 5
 _RARE: Final = 5e-5
 """The chance below which a drop is reported whether or not a cause shows."""
 _RARE_WITH_CAUSE: Final = 2.5e-3
 """The chance below which a drop is reported whose requests differ from those before."""
+_APART_RUNS: Final = 4
+_APART_BEFORE: Final = 7
+_APART: Final = 2.0
+"""So many runs after at least so many are a drop, too, if they are below all of these by so many times the distance
+between what is usual there and the lowest. Where runs are warm or cold by chance, at most two operations in a thousand
+ever have such an order, while no order of few runs is rare enough."""
 _LEAST_DROP: Final = 0.1
 """Of the input: a smaller drop is not reported."""
 _LEAST_RATIO: Final = 0.8
@@ -78,12 +87,13 @@ class CacheDrop:
     new: bool = False
 
 
-def drop_length(shares: Sequence[float], rare: float = _RARE) -> int | None:
+def drop_length(shares: Sequence[float], rare: float = _RARE, *, even: bool = True) -> int | None:
     """How many of the newest runs read less from caches than those before; None where that may be chance.
 
     Args:
         shares: of each run's input what came from a cache, 0 to 1, oldest first.
         rare: the chance below which it is a drop, 0 to 1.
+        even: whether they all began after usual pauses, so that fewer of them suffice.
 
     Example:
         >>> drop_length([0.9, 0.92, 0.88] * 8 + [0.0] * 5)
@@ -93,7 +103,7 @@ def drop_length(shares: Sequence[float], rare: float = _RARE) -> int | None:
     """
     highest = max(shares, default=0.0)
     for after in range(min(_TOLD_RUNS, len(shares))):
-        if (found := drop_at_end(shares[: len(shares) - after], rare)) is not None:
+        if (found := drop_at_end(shares[: len(shares) - after], rare, even=even)) is not None:
             length, middle = found
             return length + after if all(share < middle for share in shares[len(shares) - after :]) else None
         if shares[-after - 1] >= _LEAST_RATIO * highest:  # no drop goes on through it
@@ -111,37 +121,38 @@ def runs_dropped(uses: Sequence[RunCacheUse], rare: float = _RARE) -> int | None
         uses: its newest runs, oldest first.
         rare: as of ``drop_length``.
     """
-    for places, shares in _comparisons(uses):
-        if (length := drop_length(shares, rare)) is not None:
+    for places, shares, even in _comparisons(uses):
+        if (length := drop_length(shares, rare, even=even)) is not None:
             return len(uses) - places[-length]
     return None
 
 
-def _comparisons(uses: Sequence[RunCacheUse]) -> list[tuple[Sequence[int], Sequence[float]]]:
-    """Series of runs that may be compared: their places among all, and a share of each."""
-    everything = range(len(uses))
-    found: list[tuple[Sequence[int], Sequence[float]]] = [(everything, [use.share for use in uses])]
-    if later := [(at, use.later_share) for at, use in enumerate(uses) if use.later_share is not None]:
-        places, shares = zip(*later, strict=True)
-        found.append((places, shares))
+def _comparisons(uses: Sequence[RunCacheUse]) -> list[tuple[Sequence[int], Sequence[float], bool]]:
+    """Series of runs that may be compared: their places among all, a share of each, and whether pauses change none."""
     pauses = [later.started_at - earlier.ended_at for earlier, later in pairwise(uses)]
     longest = _LONG_PAUSE * median(pauses) if pauses else 0
     soon = [at + 1 for at, pause in enumerate(pauses) if pause <= longest]
-    if len(soon) < len(pauses):
-        found.append((soon, [uses[at].share for at in soon]))
+    even = len(soon) == len(pauses)
+    found: list[tuple[Sequence[int], Sequence[float], bool]] = [(range(len(uses)), [use.share for use in uses], even)]
+    if later := [(at, use.later_share) for at, use in enumerate(uses) if use.later_share is not None]:
+        places, shares = zip(*later, strict=True)
+        found.append((places, shares, True))
+    if not even:
+        found.append((soon, [uses[at].share for at in soon], True))
     return found
 
 
-def drop_at_end(shares: Sequence[float], rare: float = _RARE) -> tuple[int, float] | None:
+def drop_at_end(shares: Sequence[float], rare: float = _RARE, *, even: bool = True) -> tuple[int, float] | None:
     """The drop that shows in the last of some runs for itself: how long it is, and the share halfway down."""
     for newest, exceptions in _LOOKS:
         earlier = len(shares) - newest
-        if earlier < _LEAST_BEFORE:
+        if earlier < _LEAST_BEFORE or (not even and (exceptions or newest < _UNEVEN_RUNS)):
             continue
         before, now = shares[:earlier], sorted(shares[earlier:])
         highest = now[newest - 1 - exceptions]
         low = sum(share <= highest for share in shares)
-        if _chance(len(shares), low, newest, newest - exceptions) >= rare:
+        apart = newest >= _APART_RUNS and not exceptions and _is_apart(before, now[-1])
+        if not apart and _chance(len(shares), low, newest, newest - exceptions) >= rare:
             continue
         typical, usual = median(now), median(before)
         if typical > min(usual - _LEAST_DROP, _LEAST_RATIO * usual):
@@ -150,6 +161,12 @@ def drop_at_end(shares: Sequence[float], rare: float = _RARE) -> tuple[int, floa
         if typical <= min(lowest - _LEAST_DROP / 2, _LEAST_RATIO * lowest) and shares[-1] < middle:
             return _extended(shares, newest, middle), middle
     return None
+
+
+def _is_apart(before: Sequence[float], highest: float) -> bool:
+    """Whether runs up to ``highest`` are below all before, by more than chance explains although there were few."""
+    lowest = min(before)
+    return len(before) >= _APART_BEFORE and lowest - highest > _APART * (median(before) - lowest)
 
 
 def _lowest(shares: Sequence[float], runs: int) -> float:

@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
@@ -23,10 +23,14 @@ from pricing.db import journal_table, ledger_file, schema
 from pricing.db.file_lock import InterprocessLock, acquire_file_lock
 from pricing.db.forks import abandon, after_fork
 from pricing.db.ledger_state import LedgerState, ledger_state
+from pricing.db.page_statement import MARK_PREFIX, PageMark, PageStatement
 from pricing.db.prepared import PreparedStatement, one_trip
 from pricing.db.upsert import insert_into
 from pricing.db.write_queue import InlineWriter, PendingWrite, WouldWait, Writer
 from pricing.errors import LedgerAway, LedgerBusy, LedgerError, LedgerUnusable
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 _ELSEWHERE = "Make its folder writable, or point FAREBOX_HOME at another one."
 _FREE_SPACE = "Free space on its disk and run again: what was written before is safe."
@@ -125,7 +129,6 @@ _AGAIN_SECONDS = 0.1
 """Between two looks whether the server is back."""
 _REACH_SECONDS = 10
 """For a server to answer at all."""
-_MARK = "writer:"
 _MARKS_LAST = 86_400
 """Seconds for which the mark of a thread that is gone is kept."""
 _MIGRATION_LOCK = 0x666172  # any number, the same in every process
@@ -144,6 +147,24 @@ class _Migrations:
 
 
 _migrations = _Migrations()
+
+
+def _migrations_here() -> Config:
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    return config
+
+
+def upgrade(connection: Connection) -> None:
+    """Run the migrations that a database has not had, within the connection's transaction."""
+    from alembic import command
+
+    config = _migrations_here()
+    config.attributes["connection"] = connection
+    with _migrations.lock:
+        command.upgrade(config, "head")
 
 
 @dataclass(slots=True)
@@ -194,9 +215,14 @@ class Store:
         path = self._path()
         self._gate = InterprocessLock(path.with_name(path.name + ".lock"))
         self._at_once: InlineWriter | None = None
+        self._pages: PageWriter | None = None
         self._own = threading.local()
         after_fork(self._forked)
-        self._writer = Writer(self.transact, self._commit_at_once if self.is_sqlite else None)
+        self._writer = (
+            Writer(self.transact, self._commit_at_once)
+            if self.is_sqlite
+            else Writer(self.transact, None, self._write_page)
+        )
         self._reading = threading.local()
 
     @contextmanager
@@ -250,7 +276,10 @@ class Store:
             yield outer
             return
         with self._translated(), self._connect() as connection:
-            connection.exec_driver_sql("BEGIN" if self.is_sqlite else "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            if self.is_sqlite:
+                connection.exec_driver_sql("BEGIN")
+            else:  # said by the driver's BEGIN, which goes before the first statement
+                connection.execution_options(isolation_level="REPEATABLE READ")
             self._reading.connection = connection
             try:
                 yield connection
@@ -294,6 +323,9 @@ class Store:
         if self._at_once is not None:
             self._at_once.close()
             self._at_once = None
+        if self._pages is not None:
+            self._pages.close()
+            self._pages = None
         if self._engine is not None:
             self._engine.dispose()
             self._engine = None
@@ -301,8 +333,8 @@ class Store:
 
     def _forked(self) -> None:
         """In a forked child: connections are the parent's, be it to close them; the threads that held locks too."""
-        abandon((self._engine, self._at_once, self._reading, self._own))
-        self._engine = self._at_once = None
+        abandon((self._engine, self._at_once, self._pages, self._reading, self._own))
+        self._engine = self._at_once = self._pages = None
         self._opening = threading.Lock()
         self._own, self._reading = threading.local(), threading.local()
 
@@ -313,6 +345,27 @@ class Store:
                 raise WouldWait
             self._at_once = InlineWriter(self._engine, self._gate, lambda: self._writer.call(self._checkpoint))
         return self._at_once.commit(work)
+
+    def _write_page(self, page: PageStatement) -> list[Any] | None:
+        """On the writer's thread."""
+        with self._translated():
+            if self._pages is None:
+                from pricing.db.page_writer import PageWriter
+
+                self._pages = PageWriter(self._opened(), self._lost_page)
+            return self._pages.write(page)
+
+    def _lost_page(self, page: PageStatement, mark: PageMark) -> list[Any] | None:
+        """What a page gave whose reply was lost; waits for it if the server is not yet done. ``None`` if it was not
+        committed: its mark is then taken away, so that a server that comes to it later does not commit it.
+        """
+        table = schema.meta.c
+        with self.write() as connection:
+            found = sa.select(table.value).where(table.key == mark.key).with_for_update()
+            if connection.execute(found).scalar_one_or_none() == mark.after:
+                return page.results(page.reread(connection))
+            connection.execute(sa.delete(schema.meta).where(table.key == mark.key))
+        return None
 
     def _checkpoint(self) -> None:
         """Copy the log into the database while nobody writes, so that no turn has to."""
@@ -357,7 +410,7 @@ class Store:
     def _new_mark(self) -> _Mark:
         """For one transaction of this thread, in the thread's own row."""
         own = self._own
-        own.key = getattr(own, "key", None) or f"{_MARK}{uuid.uuid4().hex}"
+        own.key = getattr(own, "key", None) or f"{MARK_PREFIX}{uuid.uuid4().hex}"
         own.count = getattr(own, "count", 0) + 1
         return _Mark(own.key, f"{time.time():.0f} {own.count}")
 
@@ -407,21 +460,8 @@ class Store:
                 journal_table.create(connection)
 
     def _migrate(self, engine: Engine, found: str | None) -> None:
-        from alembic import command
-        from alembic.config import Config
-        from alembic.script import ScriptDirectory
-
-        config = Config()
-        config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-        known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-        if found is not None and found not in known:
-            if self.is_sqlite:
-                with engine.connect() as connection:
-                    ledger_file.check_newer(connection, self.place, found)
-            raise LedgerUnusable(
-                f"The ledger was written by a newer version of Farebox (its schema is {found}, ours {schema.VERSION}).",
-                next_step="Update this copy of Farebox, or point FAREBOX_HOME at another folder.",
-            )
+        if found is not None:
+            self._check_known(engine, found)
         with self._migrating() if self.is_sqlite else nullcontext(), engine.connect() as connection:
             if self.is_sqlite:
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
@@ -430,12 +470,24 @@ class Store:
             if (now := _version(connection)) != schema.VERSION:
                 if self.is_sqlite and now is None:
                     ledger_file.check_new(connection, self.place)
-                config.attributes["connection"] = connection
-                with _migrations.lock:
-                    command.upgrade(config, "head")
+                upgrade(connection)
                 if found is None:
                     connection.execute(schema.meta.insert().values(key="epoch", value=uuid.uuid4().hex))
             connection.commit()
+
+    def _check_known(self, engine: Engine, found: str) -> None:
+        """Refuse a ledger of a version that has no migration from here on."""
+        from alembic.script import ScriptDirectory
+
+        if found in {script.revision for script in ScriptDirectory.from_config(_migrations_here()).walk_revisions()}:
+            return
+        if self.is_sqlite:
+            with engine.connect() as connection:
+                ledger_file.check_newer(connection, self.place, found)
+        raise LedgerUnusable(
+            f"The ledger was written by a newer version of Farebox (its schema is {found}, ours {schema.VERSION}).",
+            next_step="Update this copy of Farebox, or point FAREBOX_HOME at another folder.",
+        )
 
     @contextmanager
     def _migrating(self) -> Iterator[None]:
@@ -498,7 +550,7 @@ def _check_file(path: Path) -> None:
 
 def _forget_marks(engine: Engine) -> None:
     table = schema.meta.c
-    old = sa.and_(table.key.startswith(_MARK), table.value < f"{time.time() - _MARKS_LAST:.0f}")
+    old = sa.and_(table.key.startswith(MARK_PREFIX), table.value < f"{time.time() - _MARKS_LAST:.0f}")
     with engine.begin() as connection:
         connection.execute(sa.delete(schema.meta).where(old))
 

@@ -27,6 +27,26 @@ def one_trip(connection: Connection) -> AbstractContextManager[object]:
     return pipeline
 
 
+class Savepoint:
+    """The rest of a transaction up to :meth:`release`, which can be undone by itself.
+
+    An error needs nothing of it: the transaction is rolled back as a whole.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._cursor = connection.connection.cursor()
+        self._cursor.execute("SAVEPOINT part")
+
+    def roll_back(self) -> None:
+        """Undo what was done since, and release it."""
+        self._cursor.execute("ROLLBACK TO SAVEPOINT part")
+        self.release()
+
+    def release(self) -> None:
+        """Keep what was done since as part of the transaction."""
+        self._cursor.execute("RELEASE SAVEPOINT part")
+
+
 class PreparedStatement:
     """One statement.
 
@@ -71,9 +91,5 @@ class PreparedStatement:
         compiled = self._statement.compile(dialect=positional, column_keys=self._columns)
         names = compiled.positiontup or []
         fixed = {name: compiled.binds[name].value for name in names if not compiled.binds[name].required}
-        if fixed:
-            return str(compiled), lambda values: tuple((fixed | values)[name] for name in names)
-        if len(names) == 1:
-            [name] = names
-            return str(compiled), lambda values: (values[name],)
-        return str(compiled), itemgetter(*names)
+        pick: Callable[[Values], Any] = itemgetter(*names) if len(names) > 1 else lambda of: tuple(of[n] for n in names)
+        return str(compiled), (lambda values: pick(fixed | values)) if fixed else pick

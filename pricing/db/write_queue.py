@@ -19,6 +19,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from pricing.db.file_lock import InterprocessLock
 from pricing.db.forks import after_fork
+from pricing.db.page_statement import PageStatement
 from pricing.errors import LedgerBusy
 
 T = TypeVar("T")
@@ -138,6 +139,11 @@ class WriteEntry(ABC, Generic[T]):
     def page(connection: Connection, entries: Sequence[Any]) -> list[Any]:
         """Write several; their results in the same order. When it raises, each is written alone."""
 
+    @staticmethod
+    def statement(entries: Sequence[Any]) -> PageStatement | None:  # noqa: ARG004 - of those that have one
+        """The same as one statement of Postgres; ``None`` where it cannot be one."""
+        return None
+
     def __call__(self, connection: Connection) -> T:
         """Write it alone."""
         result: T = type(self).page(connection, [self])[0]
@@ -157,11 +163,19 @@ class Writer:
     Args:
         transact: runs work in a transaction and commits it, however long it takes to get one.
         at_once: the same without waiting; none where every transaction does.
+        page: writes and commits a page of one statement, and gives the results of its entries; ``None`` if it wrote
+            nothing. None where no page is one statement.
     """
 
-    def __init__(self, transact: Commit, at_once: Commit | None) -> None:
+    def __init__(
+        self,
+        transact: Commit,
+        at_once: Commit | None,
+        page: Callable[[PageStatement], list[Any] | None] | None = None,
+    ) -> None:
         self._transact = transact
         self._at_once = at_once
+        self._page = page
         self._start_anew()
         after_fork(self._start_anew)
 
@@ -247,7 +261,9 @@ class Writer:
     def _commit(self, batch: WriteBatch) -> bool:
         """Whether the batch was dealt with: committed, or failed since the ledger is busy, and all know it."""
         try:
-            results = self._transact(lambda connection: _results(connection, batch))
+            results = self._as_page(batch)
+            if results is None:
+                results = self._transact(lambda connection: _results(connection, batch))
         except LedgerBusy as error:
             wake(chain.from_iterable(written.fail(error) for written in batch))
         except BaseException:  # noqa: BLE001 - each is run again, and its caller gets the error
@@ -255,6 +271,17 @@ class Writer:
         else:
             _set_results(batch, results)
         return True
+
+    def _as_page(self, batch: WriteBatch) -> list[Any] | None:
+        """The results of a batch that one statement has written; ``None`` if it is not written."""
+        first = batch[0].work
+        if self._page is None or not isinstance(first, WriteEntry):
+            return None
+        make, works = type(first).statement, [written.work for written in batch]
+        if any(not isinstance(work, WriteEntry) or type(work).statement is not make for work in works):
+            return None
+        page = make(works)
+        return None if page is None else self._page(page)
 
     def _commit_alone(self, written: PendingWrite[Any]) -> None:
         try:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     )
     from pricing.ledger.circuits import Circuit, Circuits
     from pricing.ledger.credits import Wallets
-    from pricing.ledger.executions import taken_over
+    from pricing.ledger.executions import NEW_EXECUTION, Execution, taken_over
     from pricing.ledger.facts import (
         AD_HOC,
         NEWEST,
@@ -80,6 +80,7 @@ __all__ = [
     "IMPORTED",
     "LONGEST_KEY",
     "NEWEST",
+    "NEW_EXECUTION",
     "SOFT",
     "WILDCARD",
     "WINDOWS",
@@ -103,6 +104,7 @@ __all__ = [
     "Completion",
     "Ended",
     "EntryKind",
+    "Execution",
     "Import",
     "ImportedRun",
     "ImportedRuns",
@@ -263,6 +265,8 @@ if not TYPE_CHECKING:
             "shortfalls": "pricing.ledger.approvals",
             "soft_threshold": "pricing.ledger.limits",
             "taken_over": "pricing.ledger.executions",
+            "NEW_EXECUTION": "pricing.ledger.executions",
+            "Execution": "pricing.ledger.executions",
             "window_bounds": "pricing.ledger.windows",
             "with_code": "pricing.ledger.target_stats",
         },

@@ -18,6 +18,7 @@ from sqlalchemy.engine import Connection, Row
 from pricing.clock import from_us, now_us, to_us
 from pricing.db import schema
 from pricing.db.database import Store
+from pricing.db.prepared import PreparedStatement
 from pricing.db.upsert import insert_into
 from pricing.ledger import budgets
 from pricing.ledger.budgets import BudgetRule
@@ -28,6 +29,7 @@ Choice: TypeAlias = Literal["once", "cheaper", "raise", "finish", "refuse"]
 CHOICES: tuple[Choice, ...] = get_args(Choice)
 
 _Q = schema.questions.c
+_CLOSE = PreparedStatement(sa.delete(schema.questions).where(_Q.run_id == sa.bindparam("run")).returning(_Q.asked_at))
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,9 +143,8 @@ def raise_budgets(
 
 def close(connection: Connection, run_id: str) -> int | None:
     """Take the question about a run away, so that only one may decide it: when it was asked, if it was open."""
-    return connection.execute(
-        sa.delete(schema.questions).where(_Q.run_id == run_id).returning(_Q.asked_at)
-    ).scalar_one_or_none()
+    found = _CLOSE.run(connection, {"run": run_id}).fetchone()
+    return None if found is None else int(found[0])
 
 
 def write_decision(

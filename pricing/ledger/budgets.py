@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import cache
-from typing import Literal, TypeAlias
+from functools import cache, lru_cache
+from typing import Any, Literal, TypeAlias
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
@@ -32,8 +32,6 @@ _B = schema.budgets.c
 # What every run and attempt executes is built once: building a statement costs several times as much as executing it.
 _AMOUNT = sa.bindparam("amount", type_=columns.Number)
 _THIS = _B.budget_id == sa.bindparam("id")
-_THESE = _B.budget_id.in_(sa.bindparam("ids", expanding=True))
-_LIMITS = sa.select(_B.budget_id, _B.limit_nano, _B.soft_nano, _B.raised_nano).where(_THESE)
 _HELD = {"held_nano": _B.held_nano + _AMOUNT}
 _TAKE = PreparedStatement(
     sa.update(schema.budgets).where(_THIS, _B.spent_nano + _B.held_nano + _AMOUNT <= _B.limit_nano).values(_HELD)
@@ -48,11 +46,16 @@ _MOVE = PreparedStatement(
         spent_nano=_B.spent_nano + sa.bindparam("spent", type_=columns.Number),
     )
 )
-_REACHED_SOFT_LIMIT = (
-    sa.update(schema.budgets)
-    .where(_THESE, _B.soft_at.is_(None), _B.spent_nano + _B.held_nano >= _B.soft_nano)
-    .values(soft_at=sa.bindparam("now", type_=columns.Number))
-    .returning(_B.budget_id)
+_STATE = (
+    *(_B.budget_id, _B.name, _B.scope, _B.key, _B.span, _B.starts_at, _B.ends_at),
+    *(_B.limit_nano, _B.spent_nano, _B.held_nano, _B.soft_nano, _B.soft_at, _B.raised_nano),
+)
+"""What :func:`_state` reads, in this order."""
+_IN_ORDER = (_B.name, _B.starts_at)
+_OPEN_AT = PreparedStatement(
+    sa.select(*_STATE)
+    .where(_B.span != RUN, _B.ends_at > sa.bindparam("now", type_=columns.Number))
+    .order_by(*_IN_ORDER)
 )
 _OPENED = [column.name for column in _B if column.name not in {"soft_at", "raised_nano"}]
 """What is written of a budget whose window opens."""
@@ -201,12 +204,11 @@ def _outdated(connection: Connection, wanted: Mapping[str, BudgetRule]) -> list[
     If a shared budget is among them, all are returned: their rows are then locked in the order of their ids, as by
     every transaction that takes from them. The budgets of a run are locked by no other.
     """
-    known = {row.budget_id: row for row in connection.execute(_LIMITS, {"ids": [*wanted]})}
+    known = _limits(len(wanted)).run(connection, _numbered(wanted)).fetchall() if wanted else []
     current = {
         budget_id
-        for budget_id, row in known.items()
-        if (row.limit_nano, row.soft_nano)
-        == (max(wanted[budget_id].limit, row.raised_nano or 0), wanted[budget_id].soft)
+        for budget_id, limit, soft, raised in known
+        if (limit, soft) == (max(wanted[budget_id].limit, raised or 0), wanted[budget_id].soft)
     }
     old = wanted.keys() - current
     if any(wanted[budget_id].window != RUN for budget_id in old):
@@ -279,10 +281,12 @@ def states(connection: Connection, budget_ids: Iterable[str]) -> list[BudgetStat
     return _states(connection, _B.budget_id.in_(list(budget_ids)))
 
 
-def reached_soft_limit(connection: Connection, budget_ids: Iterable[str], now: int) -> list[BudgetState]:
+def reached_soft_limit(connection: Connection, budget_ids: Collection[str], now: int) -> list[BudgetState]:
     """Those of the budgets that have just come to their soft threshold: each once per window, for all callers."""
-    asked = {"ids": sorted(budget_ids), "now": now}
-    reached = list(connection.execute(_REACHED_SOFT_LIMIT, asked).scalars())
+    if not budget_ids:
+        return []
+    asked = {"now": now, **_numbered(sorted(budget_ids))}
+    reached = [row[0] for row in _reached_soft_limit(len(budget_ids)).run(connection, asked).fetchall()]
     return _states(connection, _B.budget_id.in_(reached)) if reached else []
 
 
@@ -300,29 +304,56 @@ def past_windows(connection: Connection, scope: str, key: str, limit: int) -> li
 
 def open_at(connection: Connection, now: int) -> list[BudgetState]:
     """The budgets of every window that has not ended; those of single runs left out."""
-    return _states(connection, sa.and_(_B.span != RUN, _B.ends_at > now))
+    return [_state(row) for row in _OPEN_AT.run(connection, {"now": now}).fetchall()]
 
 
 def _states(connection: Connection, condition: sa.ColumnElement[bool]) -> list[BudgetState]:
-    query = sa.select(schema.budgets).where(condition).order_by(_B.name, _B.starts_at)
-    return [
-        BudgetState(
-            budget_id=row.budget_id,
-            name=row.name,
-            scope=row.scope,
-            key=row.key,
-            window=row.span,
-            starts_at=from_us(row.starts_at),
-            resets_at=from_us(row.ends_at) if row.ends_at else None,
-            limit=row.limit_nano,
-            spent=row.spent_nano,
-            held=row.held_nano,
-            soft=row.soft_nano,
-            soft_at=from_us(row.soft_at) if row.soft_at else None,
-            raised=row.raised_nano is not None,
-        )
-        for row in connection.execute(query)
-    ]
+    query = sa.select(*_STATE).where(condition).order_by(*_IN_ORDER)
+    return [_state(row) for row in connection.execute(query)]
+
+
+def _state(row: Sequence[Any]) -> BudgetState:
+    budget_id, name, scope, key, window, starts_at, ends_at, *amounts = row
+    limit, spent, held, soft, soft_at, raised = amounts
+    return BudgetState(
+        budget_id=budget_id,
+        name=name,
+        scope=scope,
+        key=key,
+        window=window,
+        starts_at=from_us(starts_at),
+        resets_at=from_us(ends_at) if ends_at else None,
+        limit=limit,
+        spent=spent,
+        held=held,
+        soft=soft,
+        soft_at=from_us(soft_at) if soft_at else None,
+        raised=raised is not None,
+    )
+
+
+def _numbered(budget_ids: Iterable[str]) -> dict[str, str]:
+    return {f"id{place}": budget_id for place, budget_id in enumerate(budget_ids)}
+
+
+def _these(count: int) -> sa.ColumnElement[bool]:
+    """So many budgets, by :func:`_numbered` ids."""
+    return _B.budget_id.in_([sa.bindparam(f"id{place}", type_=sa.Text) for place in range(count)])
+
+
+@lru_cache(maxsize=64)
+def _limits(count: int) -> PreparedStatement:
+    return PreparedStatement(sa.select(_B.budget_id, _B.limit_nano, _B.soft_nano, _B.raised_nano).where(_these(count)))
+
+
+@lru_cache(maxsize=64)
+def _reached_soft_limit(count: int) -> PreparedStatement:
+    return PreparedStatement(
+        sa.update(schema.budgets)
+        .where(_these(count), _B.soft_at.is_(None), _B.spent_nano + _B.held_nano >= _B.soft_nano)
+        .values(soft_at=sa.bindparam("now", type_=columns.Number))
+        .returning(_B.budget_id)
+    )
 
 
 @cache

@@ -9,12 +9,35 @@ import sqlalchemy as sa
 
 from pricing.db import schema
 from pricing.db.database import Store
+from pricing.db.prepared import PreparedStatement, one_trip
 
 NEWEST_RUNS = 100
 """Runs of an automation that are looked at."""
 _NEWEST_PROMPTS = 3
 MOST_REQUESTS = 4_000
 """Of one operation, the newest."""
+
+_A, _S = schema.attempts.c, schema.settlements.c
+_COUNTED = (_A.kind == "model", _A.priced == "usage", _A.input_tokens > 0)
+"""What was answered, and counted by its provider."""
+_READ = sa.func.coalesce(_A.cache_read_tokens, 0)
+_CACHED = _READ + sa.func.coalesce(_A.cache_write_tokens, 0)
+_NEWEST = (
+    sa.select(_S.run_id)
+    .where(
+        _S.automation == sa.bindparam("automation"),
+        _S.quality == sa.bindparam("quality"),
+        _S.stand_in == sa.bindparam("stand_in"),
+    )
+    .order_by(_S.seq.desc())
+    .limit(_NEWEST_PROMPTS)
+    .subquery()
+)
+_PROMPTS = PreparedStatement(
+    sa.select(_A.operation, _A.provider, _A.model, sa.func.count(), sa.func.sum(_CACHED), sa.func.sum(_READ))
+    .where(_A.run_id.in_(sa.select(_NEWEST.c.run_id)), _CACHED > 0, *_COUNTED)
+    .group_by(_A.operation, _A.provider, _A.model)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,30 +139,14 @@ class CacheUse:
 
     def prompts(self, automation: str, quality: str, *, stand_in: bool) -> list[PromptInCache]:
         """What the newest runs of an automation at one quality had in caches, by operation and model."""
-        table = schema.settlements.c
-        ends = sa.select(table.run_id).where(
-            table.automation == automation, table.quality == quality, table.stand_in == stand_in
-        )
-        read = sa.func.coalesce(_A.cache_read_tokens, 0)
-        written = sa.func.coalesce(_A.cache_write_tokens, 0)
+        asked = {"automation": automation, "quality": quality, "stand_in": stand_in}
         with self._store.read() as connection:
-            newest = connection.execute(ends.order_by(table.seq.desc()).limit(_NEWEST_PROMPTS)).scalars().all()
-            query = (
-                sa.select(
-                    _A.operation,
-                    _A.provider,
-                    _A.model,
-                    sa.func.count().label("requests"),
-                    sa.func.sum(read + written).label("tokens"),
-                    sa.func.sum(read).label("read"),
-                )
-                .where(_A.run_id.in_(newest), read + written > 0, *_COUNTED)
-                .group_by(_A.operation, _A.provider, _A.model)
-            )
-            rows = connection.execute(query).all() if newest else []
+            with one_trip(connection):  # which may begin with the transaction's own BEGIN
+                cursor = _PROMPTS.run(connection, asked)
+            rows = cursor.fetchall()
         return [
-            PromptInCache(row.operation, row.provider, row.model, int(row.tokens) // row.requests, row.read > 0)
-            for row in rows
+            PromptInCache(operation, provider, model, int(tokens) // requests, read > 0)
+            for operation, provider, model, requests, tokens, read in rows
         ]
 
     def requests(self, operation: str, run_ids: Sequence[str]) -> list[CachedRequest]:
@@ -164,11 +171,6 @@ class CacheUse:
         with self._store.read() as connection:
             rows = connection.execute(query).all()
         return [CachedRequest(*row) for row in reversed(rows)]
-
-
-_A = schema.attempts.c
-_COUNTED = (_A.kind == "model", _A.priced == "usage", _A.input_tokens > 0)
-"""What was answered, and counted by its provider."""
 
 
 def _used(run_ids: Sequence[str]) -> sa.Select[tuple[str, str, int, int, int, int, int, int]]:

@@ -7,7 +7,7 @@ first, so that what they set free is there for the intents.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -15,13 +15,15 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from pricing.db import schema
+from pricing.db import journal_table, schema
+from pricing.db.page_statement import PageStatement
 from pricing.db.prepared import PreparedStatement, one_trip
 from pricing.db.write_queue import WriteEntry
 from pricing.ledger import budgets, holds
 from pricing.ledger.budgets import BudgetState, Refusal
 from pricing.ledger.facts import NEWEST, Completion, Intent, Turn, as_row
 from pricing.ledger.holds import Charge
+from pricing.ledger.page_sql import page_sql
 from pricing.rates.service_tiers import STANDARD
 
 
@@ -31,6 +33,7 @@ def _insert(table: sa.Table) -> PreparedStatement:
 
 _INFLIGHT, _ATTEMPTS = _insert(schema.inflight), _insert(schema.attempts)
 _TURNS, _DECISIONS = _insert(schema.turns), _insert(schema.guard_decisions)
+_JOURNAL = _insert(journal_table.entries)
 _COMMITTED = PreparedStatement(
     sa.delete(schema.inflight).where(schema.inflight.c.attempt_id == sa.bindparam("attempt_id"))
 )
@@ -57,6 +60,11 @@ def write_page(connection: Connection, entries: Sequence[WriteEntry[Any]]) -> li
     return [page.results.get(id(entry)) for entry in entries]
 
 
+def page_statement(entries: Sequence[WriteEntry[Any]]) -> PageStatement | None:
+    """A page of one run as one statement of Postgres, which writes nothing if the hold does not cover its attempts."""
+    return _Page(entries).statement(entries)
+
+
 @dataclass(slots=True, eq=False)
 class InsertIntent(WriteEntry[list[Refusal]]):
     """An attempt about to be sent; the refusals of budgets that its worst case exceeds.
@@ -70,6 +78,7 @@ class InsertIntent(WriteEntry[list[Refusal]]):
     clock: Callable[[], int]
     execution: int = NEWEST
     page = staticmethod(write_page)
+    statement = staticmethod(page_statement)
 
     def row(self) -> dict[str, Any]:
         """Of what is in flight."""
@@ -90,6 +99,7 @@ class CompleteAttempt(WriteEntry[float]):
     completion: Completion
     clock: Callable[[], int]
     page = staticmethod(write_page)
+    statement = staticmethod(page_statement)
 
     def __call__(self, connection: Connection) -> float:
         """Write it alone: one that was taken for lost corrects what was written then."""
@@ -120,6 +130,21 @@ class InsertTurn(WriteEntry[None]):
     turn: Turn
     decisions: list[dict[str, Any]]
     page = staticmethod(write_page)
+    statement = staticmethod(page_statement)
+
+
+@dataclass(slots=True, eq=False)
+class AppendToJournal(WriteEntry[None]):
+    """A new row of the journal."""
+
+    row: Mapping[str, Any]
+    page = staticmethod(write_page)
+    statement = staticmethod(page_statement)
+
+    def as_json(self) -> dict[str, Any]:
+        """The row as values of JSON: bytes as Postgres writes them."""
+        value = self.row["value"]
+        return {**self.row, "value": None if value is None else f"\\x{value.hex()}"}
 
 
 class _Page:
@@ -131,6 +156,7 @@ class _Page:
         self._ended: dict[str, list[CompleteAttempt]] = defaultdict(list)
         self._begun: dict[_Key, list[InsertIntent]] = defaultdict(list)
         self._told: list[InsertTurn] = []
+        self._kept: list[AppendToJournal] = []
         for entry in entries:
             if type(entry) is InsertIntent:
                 self._begun[entry.intent.run_id, entry.execution].append(entry)
@@ -139,6 +165,8 @@ class _Page:
                 self._ended[entry.intent.run_id].append(entry)
             elif type(entry) is InsertTurn:
                 self._told.append(entry)
+            elif type(entry) is AppendToJournal:
+                self._kept.append(entry)
         self._charges = dict[str, Any]()
         self._asides = dict[_Key, Any]()
         self._landed: Any = None
@@ -163,6 +191,8 @@ class _Page:
             _TURNS.run_all(connection, [as_row(told.turn) for told in self._told])
         if decisions := [decision for told in self._told for decision in told.decisions]:
             _DECISIONS.run_all(connection, decisions)
+        if self._kept:
+            _JOURNAL.run_all(connection, [dict(kept.row) for kept in self._kept])
 
     def check(self, connection: Connection) -> None:
         """Give the results, and deal with what did not go well."""
@@ -176,6 +206,45 @@ class _Page:
                 self.results |= {id(begin): [] for begin in begun}
             else:
                 self._draw(connection, *key, begun)
+
+    def statement(self, entries: Sequence[WriteEntry[Any]]) -> PageStatement | None:
+        """All of it as one statement of Postgres; ``None`` where it is of several runs or executions, or where an
+        attempt cost more than was set aside for it.
+        """
+        begun = [begin for begins in self._begun.values() for begin in begins]
+        executions = {execution for _, execution in self._begun}
+        runs = {run_id for run_id, _ in self._begun} | self._ended.keys()
+        charges = [end.charge for end in self._ends]
+        if len(runs) > 1 or len(executions) > 1 or any(charge.cost > charge.worst for charge in charges):
+            return None
+        rows: dict[str, Sequence[object]] = {
+            "inflight": [begin.row() for begin in begun],
+            "attempts": [end.row() for end in self._ends],
+            "turns": [told.turn for told in self._told],
+            "guard_decisions": [decision for told in self._told for decision in told.decisions],
+            "journal_entries": [kept.as_json() for kept in self._kept],
+        }
+        try:
+            values: dict[str, Any] = {name: orjson.dumps(some).decode() for name, some in rows.items() if some}
+        except TypeError:  # JSON does not have such a number or text: the statements of a transaction say what is wrong
+            return None
+        text = page_sql(tuple(values), moves=bool(runs), ends=bool(charges))
+        if runs:
+            [run_id] = runs
+            worst = sum(begin.intent.worst_nano for begin in begun) - sum(charge.worst for charge in charges)
+            values |= {"run": run_id, "execution": max(executions, default=NEWEST), "worst": worst}
+            values["cost"] = sum(charge.cost for charge in charges)
+        if charges:
+            values |= {
+                "ended": orjson.dumps([end.intent.attempt_id for end in self._ends]).decode(),
+                "ends": len(charges),
+            }
+        return PageStatement(
+            text,
+            values,
+            results=lambda row: [_outcome(entry, row) for entry in entries],
+            reread=lambda connection: holds.spent_of(connection, run_id) if runs else None,
+        )
 
     def close(self) -> None:
         """Let go of rows that nobody will fetch: SQLite commits nothing on a connection that still has some."""
@@ -193,3 +262,10 @@ class _Page:
             if drawn.taken:
                 begin.soft.extend(budgets.reached_soft_limit(connection, drawn.taken, begin.clock()))
             self.results[id(begin)] = drawn.refusals
+
+
+def _outcome(entry: WriteEntry[Any], hold: Sequence[Any] | None) -> Any:
+    """The result of an entry whose page was written, from what its run's hold is, and what of it is spent."""
+    if type(entry) is CompleteAttempt:
+        return 1.0 if hold is None else holds.share(hold[0], hold[1])
+    return [] if type(entry) is InsertIntent else None

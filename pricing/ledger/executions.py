@@ -15,25 +15,52 @@ from sqlalchemy.engine import Connection
 
 from pricing.db import schema
 from pricing.db import schema as columns
-from pricing.db.prepared import PreparedStatement
+from pricing.db.prepared import PreparedStatement, one_trip
 from pricing.db.upsert import insert_into
 from pricing.errors import RunTakenOver
 
 _E = schema.executions.c
 _CURRENT = PreparedStatement(sa.select(_E.number).where(_E.run_id == sa.bindparam("run")))
+_TRACES = PreparedStatement(
+    sa.select(
+        sa.or_(
+            *(
+                sa.exists().where(table.c.run_id == sa.bindparam("run"))
+                for table in (schema.executions, schema.holds, schema.runs, schema.questions)
+            )
+        )
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """One start of a run; ``resumed`` when the run was suspended and goes on with the hold that it has."""
+    """One start of a run; ``resumed`` when the run was suspended and goes on with the hold that it has, ``is_new`` when
+    it begins with the admission of a run that nobody has begun before.
+    """
 
     number: int
     resumed: bool = False
+    is_new: bool = False
+
+
+NEW_EXECUTION = Execution(1, is_new=True)
+"""The first execution of a run that the ledger does not know."""
 
 
 def begin(connection: Connection, run_id: str) -> int:
     """Number a new execution of a run. Its row stays locked until the transaction ends."""
     return _raise(connection, run_id, 1)
+
+
+def begin_first(connection: Connection, run_id: str) -> None:
+    """Number the first execution of a run.
+
+    Raises:
+        RunTakenOver: another one has begun meanwhile.
+    """
+    if begin(connection, run_id) != NEW_EXECUTION.number:
+        raise taken_over(run_id)
 
 
 def lock(connection: Connection, run_id: str) -> int:
@@ -55,6 +82,13 @@ def current(connection: Connection, run_id: str) -> int:
     """The number of a run's newest execution; 0 before the first."""
     found = _CURRENT.run(connection, {"run": run_id}).fetchone()
     return 0 if found is None else int(found[0])
+
+
+def known(connection: Connection, run_id: str) -> bool:
+    """Whether there is any trace of a run: an execution, a hold, what it asked for, or a question about it."""
+    with one_trip(connection):  # which may begin with the transaction's own BEGIN
+        cursor = _TRACES.run(connection, {"run": run_id})
+    return bool(cursor.fetchone()[0])
 
 
 def taken_over(run_id: str) -> RunTakenOver:

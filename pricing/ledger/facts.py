@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from functools import cache
 from operator import attrgetter
 from typing import Any, Final, Literal, TypeAlias
 
 from pricing.money import Nano
 from pricing.rates.service_tiers import ServiceTier
-from pricing.records import record
+from pricing.records import frozen_record, record
 from pricing.usage import Usage
 
 NEWEST: Final = 2**62
@@ -31,7 +31,7 @@ CallOutcome: TypeAlias = Literal["answered", "failed", "blocked", "stopped"]
 RunOutcome: TypeAlias = Literal["completed", "failed", "cancelled", "over_budget", "blocked", "lost"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_record(frozen=True, slots=True)
 class Run:
     """A run that asked to start, with the quote it was given. Amounts in nano-dollars, times in microseconds UTC.
 

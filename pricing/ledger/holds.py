@@ -17,7 +17,7 @@ from sqlalchemy.engine import Connection, Row
 
 from pricing.db import schema
 from pricing.db import schema as columns
-from pricing.db.prepared import PreparedStatement
+from pricing.db.prepared import PreparedStatement, one_trip
 from pricing.errors import RunExpired
 from pricing.ledger import budgets, executions
 from pricing.ledger import credits as credit_ledger
@@ -141,10 +141,11 @@ def open_hold(
         return refusals
     opening: dict[str, Any] = {"run": run_id, "amount": amount, "lease": lease_until, "operations": bool(single)}
     opening["execution"] = execution
-    _OPEN.run(connection, opening)
     rows = [{"run_id": run_id, "budget_id": id_, "operation": rule.operation} for id_, rule in wanted.items()]
-    if rows:
-        _HOLD_ON.run_all(connection, rows)
+    with one_trip(connection):
+        _OPEN.run(connection, opening)
+        if rows:
+            _HOLD_ON.run_all(connection, rows)
     return []
 
 
@@ -208,7 +209,18 @@ def charged(connection: Connection, run_id: str, ended: Sequence[Charge], cursor
             connection.execute(
                 sa.update(schema.holds).where(_H.run_id == run_id).values(amount_nano=_H.amount_nano + excess)
             )
-    return min(1.0, used / amount) if amount else 1.0
+    return share(amount, used)
+
+
+def share(amount: Nano, used: Nano) -> float:
+    """The share of a hold that is spent."""
+    return min(1.0, int(used) / int(amount)) if amount else 1.0
+
+
+def spent_of(connection: Connection, run_id: str) -> Sequence[Any] | None:
+    """What a run's hold is, and what of it is spent; ``None`` without one."""
+    found = sa.select(_H.amount_nano, _H.used_nano).where(_H.run_id == run_id)
+    return connection.execute(found).one_or_none()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 import sqlalchemy as sa
+from sqlalchemy.engine import Connection
 
 from pricing.db import ledger_file, schema
 from pricing.db.database import Store
+from pricing.db.prepared import PreparedStatement
 from pricing.ledger.ledger import HISTORY, PastRun, RunUsage
 from pricing.money import Nano
 from pricing.usage import Usage
@@ -21,6 +23,18 @@ _BEFORE: Final = -(2**62)
 _CHUNK: Final = 500
 IMPORTED: Final = "imported:"
 """How ids of imported runs begin."""
+_PAST = PreparedStatement(
+    sa.select(_R.seq, _R.run_id, _R.cost_nano, _R.runs, _R.point_nano, _R.plan, _R.rate_version, _R.ended_at)
+    .where(
+        _R.automation == sa.bindparam("automation"),
+        _R.quality == sa.bindparam("quality"),
+        _R.seq > sa.bindparam("after"),
+        _R.outcome == "completed",
+        _R.point_nano > 0,
+    )
+    .order_by(_R.ended_at.desc(), _R.seq.desc())
+    .limit(HISTORY)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,15 +141,12 @@ class ImportedRuns:
 
     def history(self, automation: str, quality: str, *, after: int = 0) -> list[PastRun]:
         """The newest ``HISTORY`` completed ones, oldest first, as quotes lean on them; only those after a number."""
-        query = (
-            sa.select(_R.seq, _R.run_id, _R.cost_nano, _R.runs, _R.point_nano, _R.plan, _R.rate_version, _R.ended_at)
-            .where(_R.automation == automation, _R.quality == quality, _R.outcome == "completed", _R.point_nano > 0)
-            .where(_R.seq > after - (_BEFORE if after else 0))
-            .order_by(_R.ended_at.desc(), _R.seq.desc())
-            .limit(HISTORY)
-        )
         with self._store.read() as connection:
-            rows = connection.execute(query).fetchall()
+            return self.past_runs(ask_imported_history(connection, automation, quality, after=after))
+
+    def past_runs(self, cursor: Any) -> list[PastRun]:
+        """The answer to :func:`ask_imported_history`."""
+        rows = cursor.fetchall()
         try:
             return [
                 PastRun(
@@ -177,6 +188,12 @@ class ImportedRuns:
         query = sa.select(_R.run_id, _R.plan, _R.routes, _R.point_nano).where(_R.run_id.in_(run_ids))
         with self._store.read() as connection:
             return {row.run_id: (row.plan, row.routes, int(row.point_nano)) for row in connection.execute(query)}
+
+
+def ask_imported_history(connection: Connection, automation: str, quality: str, *, after: int) -> Any:
+    """Ask for what :meth:`ImportedRuns.history` gives; the cursor is for :meth:`ImportedRuns.past_runs`."""
+    asked = {"automation": automation, "quality": quality, "after": after - _BEFORE if after else 0}
+    return _PAST.run(connection, asked)
 
 
 def _row(run: ImportedRun) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import threading
 import time
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from math import inf
@@ -31,8 +31,9 @@ from pricing.db.journal_table import entries
 from pricing.db.prepared import PreparedStatement
 from pricing.db.schema import Number
 from pricing.db.upsert import insert_into
-from pricing.db.write_queue import PendingWrite, WriteEntry
+from pricing.db.write_queue import PendingWrite
 from pricing.errors import JournalUnreadable
+from pricing.ledger.entries import AppendToJournal
 from pricing.money import Nano
 
 if TYPE_CHECKING:
@@ -54,7 +55,6 @@ _COMPRESSED_FROM = 512
 _E = entries.c
 _RUN, _KEY = _E.run_id == sa.bindparam("run"), _E.key == sa.bindparam("key")
 _OLDER = _E.claimed < sa.bindparam("execution", type_=Number)
-_APPEND = PreparedStatement(entries.insert(), [column.name for column in entries.c])
 _FREE = PreparedStatement(sa.select(_E.key, sa.func.count()).where(_RUN, _OLDER).group_by(_E.key))
 _CLAIM = PreparedStatement(
     sa.update(entries)
@@ -108,19 +108,6 @@ class Interrupted:
     tool: str
     state: EntryState
     begun_at: int
-
-
-@dataclass(slots=True, eq=False)
-class _Append(WriteEntry[None]):
-    """One new entry."""
-
-    row: Mapping[str, Any]
-
-    @staticmethod
-    def page(connection: Connection, entries: Sequence[_Append]) -> list[None]:
-        """Write several with one statement."""
-        _APPEND.run_all(connection, [dict(entry.row) for entry in entries])
-        return [None] * len(entries)
 
 
 class Journal:
@@ -198,7 +185,7 @@ class Journal:
             "value": None if value is None else self._sealed(value, run_id),
             "written_at": self._clock(),
         }
-        return entry_id, self._store.submit(_Append(row))
+        return entry_id, self._store.submit(AppendToJournal(row))
 
     def batch_entry(self, line: BatchAttempt, value: bytes, cost_nano: Nano) -> dict[str, Any]:
         """The row of an answer that a batch brought, for the process that takes its result. It is kept whatever its

@@ -22,7 +22,7 @@ from sqlalchemy.engine import Connection, Row
 from pricing.clock import from_us, now_us
 from pricing.db import ledger_file, schema
 from pricing.db.database import Store
-from pricing.db.prepared import PreparedStatement
+from pricing.db.prepared import PreparedStatement, Savepoint
 from pricing.db.upsert import insert_into
 from pricing.db.write_queue import PendingWrite
 from pricing.errors import HoldUnsettled, LedgerBusy, LedgerError
@@ -181,7 +181,7 @@ class Ledger:
         *,
         final: bool = True,
         approved: Approved | None = None,
-        execution: int | None = None,
+        execution: Execution | int | None = None,
         closed: bool = False,
     ) -> list[Refusal]:
         """Hold ``run.held_nano`` on every budget that ``rules`` name, all or nothing, and write the run down.
@@ -190,7 +190,8 @@ class Ledger:
         settled with nothing spent, unless the refusal is not ``final``: then the caller comes back with a cheaper one.
         Dead leases are reaped first, so that their money is there to be held again. What the outcome costs in credits
         is reserved with it, where the run's user or organisation has a wallet. What a person ``approved`` extends
-        its budgets, and is recorded with it. The hold belongs to the ``execution`` that asks, or to a new one.
+        its budgets, and is recorded with it. The hold belongs to the ``execution`` that asks, or to a new one;
+        ``NEW_EXECUTION`` begins with it.
         A ``closed`` run holds nothing and may spend nothing more, so that no budget but a wallet refuses it.
 
         Raises:
@@ -208,15 +209,16 @@ class Ledger:
             asked_at = approvals.close(connection, run.run_id) if approved else None
             allowed, stopped = approved if asked_at is not None else None, run.run_id if closed else ""
             wanted, beyond = _with_room(connection, wanted, allowed, now, closed=stopped)
-            with connection.begin_nested() as savepoint:
-                lease, held = now + self.lease_us, run.held_nano
-                refusals = holds.open_hold(connection, run.run_id, held, wanted, lease, execution=number, beyond=beyond)
-                short = None if refusals else credit_ledger.reserve(connection, run, now)
-                if refusals or short:
-                    savepoint.rollback()
-                else:
-                    soft = budgets.reached_soft_limit(connection, wanted, now)
-                    approvals.close(connection, run.run_id)
+            savepoint = Savepoint(connection)
+            lease, held = now + self.lease_us, run.held_nano
+            refusals = holds.open_hold(connection, run.run_id, held, wanted, lease, execution=number, beyond=beyond)
+            short = None if refusals else credit_ledger.reserve(connection, run, now)
+            if refusals or short:
+                savepoint.roll_back()
+            else:
+                soft = budgets.reached_soft_limit(connection, wanted, now)
+                approvals.close(connection, run.run_id)
+                savepoint.release()
             if approved and asked_at is not None:
                 done = not refusals and not short
                 approvals.write_decision(connection, approved.question, approved.decision, asked_at, now, admitted=done)
@@ -424,8 +426,13 @@ class Ledger:
         """
         return settlement.isolated(self.store, run_id, transaction, self._on_unsettled)
 
-    def _asking(self, connection: Connection, run_id: str, execution: int | None, now: int) -> int:
+    def _asking(self, connection: Connection, run_id: str, execution: Execution | int | None, now: int) -> int:
         """The execution that asks to be admitted; without one, a new one, which takes over what the run has held."""
+        if isinstance(execution, Execution):
+            if execution.is_new:
+                executions.begin_first(connection, run_id)
+                return execution.number
+            execution = execution.number
         if execution is not None:
             executions.confirm(connection, run_id, execution)
             return execution
@@ -467,6 +474,13 @@ class Ledger:
             row = connection.execute(sa.select(schema.runs).where(schema.runs.c.run_id == run_id)).one_or_none()
         return None if row is None else _run(row)
 
+    def knows(self, run_id: str) -> bool:
+        """Whether there is any trace of a run: one that is not known needs no :meth:`start` before it is admitted as
+        ``NEW_EXECUTION``.
+        """
+        with self.store.read() as connection:
+            return executions.known(connection, run_id)
+
     def has_hold(self, run_id: str) -> bool:
         """Whether the run is held right now."""
         with self.store.read() as connection:
@@ -504,9 +518,12 @@ class Ledger:
         low. A completed run that cost nothing counts: the next may cost nothing too. Runs answered by the sandbox only
         count for such runs.
         """
-        asked = {"automation": automation, "quality": quality, "stand_in": stand_in, "after": after}
         with self.store.read() as connection:
-            rows = _PAST.run(connection, asked).fetchall()
+            return self.past_runs(ask_history(connection, automation, quality, stand_in=stand_in, after=after))
+
+    def past_runs(self, cursor: Any) -> list[PastRun]:
+        """The answer to :func:`ask_history`."""
+        rows = cursor.fetchall()
         try:
             return [
                 PastRun(seq, run_id, score, int(spared) / point, point, _planned_calls(plan), version, ended, bool(due))
@@ -617,6 +634,12 @@ class Ledger:
                 charged_nano=None if run.price_nano is None else 0,
             )
         )
+
+
+def ask_history(connection: Connection, automation: str, quality: str, *, stand_in: bool, after: int) -> Any:
+    """Ask for what :meth:`Ledger.history` gives; the cursor is for :meth:`Ledger.past_runs`."""
+    asked = {"automation": automation, "quality": quality, "stand_in": stand_in, "after": after}
+    return _PAST.run(connection, asked)
 
 
 @cache

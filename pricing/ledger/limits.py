@@ -14,6 +14,7 @@ from pricing.characters import readable
 from pricing.clock import from_us, now_us
 from pricing.db import schema
 from pricing.db.database import Store
+from pricing.db.prepared import PreparedStatement
 from pricing.errors import MoneyError, UsageError
 from pricing.ledger import budgets
 from pricing.ledger.budgets import BudgetRule, BudgetState, Scope
@@ -31,6 +32,9 @@ LONGEST_KEY = 200
 _PERCENT = re.compile(r"(?P<number>[0-9]{1,3})\s*%")
 _FULL = 100
 _T = schema.budget_settings.c
+_ALL = PreparedStatement(
+    sa.select(_T.scope, _T.key, _T.span, _T.limit_nano, _T.soft).order_by(_T.scope, _T.key, _T.span)
+)
 
 
 def soft_threshold(text: str, limit: Nano) -> Nano | None:
@@ -118,8 +122,8 @@ class StatedLimits:
     def all(self) -> list[Limit]:
         """Every limit that is set, in a fixed order."""
         with self._store.read() as connection:
-            rows = connection.execute(sa.select(schema.budget_settings).order_by(_T.scope, _T.key, _T.span)).all()
-        return [Limit(row.scope, row.key, row.span, row.limit_nano, row.soft) for row in rows]
+            rows = _ALL.run(connection, {}).fetchall()
+        return [Limit(scope, key, window, int(limit), soft) for scope, key, window, limit, soft in rows]
 
     def set(self, limit: Limit) -> None:
         """Set a limit for runs from now on, in place of the same one in farebox.toml.

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         Quote,
         learned_quote,
         make_quote,
+        worst_cost,
     )
     from pricing.quotes.sample import Estimate, SampleQuote, quote_from_sample
 
@@ -60,6 +61,7 @@ __all__ = [
     "quote_amount",
     "quote_from_sample",
     "quote_scores",
+    "worst_cost",
 ]
 
 if not TYPE_CHECKING:
@@ -92,5 +94,6 @@ if not TYPE_CHECKING:
             "make_quote": "pricing.quotes.quote",
             "quote_amount": "pricing.quotes.prediction",
             "quote_scores": "pricing.quotes.prediction",
+            "worst_cost": "pricing.quotes.quote",
         },
     )

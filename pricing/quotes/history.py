@@ -12,15 +12,16 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cache, lru_cache
+from functools import lru_cache
 from types import MappingProxyType
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from pricing.clock import from_us
 from pricing.db.forks import after_fork
+from pricing.db.prepared import one_trip
 from pricing.errors import UnknownPrice
-from pricing.ledger.imported_runs import IMPORTED, ImportedRuns
-from pricing.ledger.ledger import HISTORY, Ledger, PastRun, RunUsage
+from pricing.ledger.imported_runs import IMPORTED, ImportedRuns, ask_imported_history
+from pricing.ledger.ledger import HISTORY, Ledger, PastRun, RunUsage, ask_history
 from pricing.money import Nano
 from pricing.quotes.plan import ResolvedPlan, ResolvedStep
 from pricing.quotes.prediction import PastCost
@@ -34,7 +35,8 @@ OWN_KIND = 30
 """From so many past runs on, a quote of a run with a due time leans on such runs alone, and one of a run without leans
 on those without. Before, it leans on both: each is compared with its own point, at the prices it was quoted at."""
 _OVERLAP = 256
-"""Settlements that are read once more: on Postgres one may become visible after those that were numbered later."""
+"""Settlements that are read once more on Postgres, where one may become visible after those that were numbered later;
+SQLite has one writer at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,7 @@ class PastCosts:
 
     Args:
         whole: as if nothing had been answered from storage: what storage spared a run may be paid by the next.
-        paid: as it was.
+        paid: as it was; the same tuple where storage spared nothing.
     """
 
     whole: tuple[PastCost, ...] = ()
@@ -53,7 +55,17 @@ class PastCosts:
 
 _Cached: TypeAlias = Mapping[str, CachedPrompts]
 _Begins: TypeAlias = tuple[tuple[ModelAt, ...], tuple[int, ...], tuple[int, ...], tuple[int, ...]]
-_Shape: TypeAlias = tuple[tuple[tuple[ResolvedStep, _Begins], ...], Nano]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Shape:
+    """What a past run's point was made of: its steps, where their turns began, and its costs that are not tokens.
+
+    Runs whose plan and routes are the same text share one, so that it is compared as an object.
+    """
+
+    steps: tuple[tuple[ResolvedStep, _Begins], ...]
+    costs: Nano
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +78,14 @@ class _Repriced:
 
 @dataclass(slots=True)
 class _Kept:
-    """What was read of one automation at one quality."""
+    """What was read of one automation at one quality; ``all`` are the newest ``HISTORY`` runs, imported ones first."""
 
     runs: list[PastRun] = field(default_factory=list)
     imported: list[PastRun] = field(default_factory=list)
+    all: list[PastRun] = field(default_factory=list)
     repriced: dict[str, _Repriced] = field(default_factory=dict)
-
-    @property
-    def all(self) -> list[PastRun]:
-        """The newest ``HISTORY``, imported ones first."""
-        return (self.imported + self.runs)[-HISTORY:]
+    ready: Literal["nothing", "other cards", "everything"] = "nothing"
+    """Which of the runs are repriced."""
 
 
 class History:
@@ -125,23 +135,37 @@ class History:
             return self._scored(own if alone or len(own) >= OWN_KIND else kept.all, kept.repriced, mixes, cached)
 
     def _read_new(self, kept: _Kept, automation: str, quality: str, *, stand_in: bool) -> None:
-        after = max(0, kept.runs[-1].seq - _OVERLAP) if kept.runs else 0
-        new = self._ledger.history(automation, quality, stand_in=stand_in, after=after)
-        kept.runs = ([run for run in kept.runs if run.seq <= after] + new)[-HISTORY:]
+        overlap = 0 if self._ledger.store.is_sqlite else _OVERLAP
+        after = max(0, kept.runs[-1].seq - overlap) if kept.runs else 0
         newest = max((run.seq for run in kept.imported), default=0)
-        added = self._imported.history(automation, quality, after=newest)
-        if added:
-            kept.imported = sorted((*kept.imported, *added), key=lambda run: run.ended_at)[-HISTORY:]
-        known = {run.run_id for run in (*kept.imported, *kept.runs)}
-        kept.repriced = {run_id: repriced for run_id, repriced in kept.repriced.items() if run_id in known}
+        with self._ledger.store.read() as connection:
+            with one_trip(connection):
+                own = ask_history(connection, automation, quality, stand_in=stand_in, after=after)
+                imported = ask_imported_history(connection, automation, quality, after=newest)
+            new, added = self._ledger.past_runs(own), self._imported.past_runs(imported)
+        if not added and new == kept.runs[len(kept.runs) - len(new) :]:
+            return
+        kept.runs = ([run for run in kept.runs if run.seq <= after] + new)[-HISTORY:]
+        kept.imported = sorted((*kept.imported, *added), key=lambda run: run.ended_at)[-HISTORY:]
+        kept.all = (kept.imported + kept.runs)[-HISTORY:]
+        if kept.repriced:
+            known = {run.run_id for run in (*kept.imported, *kept.runs)}
+            kept.repriced = {run_id: repriced for run_id, repriced in kept.repriced.items() if run_id in known}
+        kept.ready = "nothing"
 
     def _reprice(self, kept: _Kept, *, everything: bool) -> None:
         """Make ready what a stored score does not say: of runs under another card, or of all."""
+        if kept.ready == "everything" or (kept.ready == "other cards" and not everything):
+            return
         missing = {
             run.run_id: run
             for run in kept.all
             if run.run_id not in kept.repriced and (everything or run.rate_version != self._card.version)
         }
+        self._reprice_missing(kept, missing)
+        kept.ready = "everything" if everything else "other cards"
+
+    def _reprice_missing(self, kept: _Kept, missing: Mapping[str, PastRun]) -> None:
         if not missing:
             return
         used: dict[str, list[RunUsage]] = defaultdict(list)
@@ -183,27 +207,32 @@ class History:
         mixes: Percents,
         cached: Mapping[str, CachedPrompts],
     ) -> PastCosts:
-        point_of = cache(lambda shape: self._point(shape, mixes, cached))  # runs of a day mostly have one
+        points: dict[_Shape, Nano | None] = {}  # runs of a day mostly have one
         whole: list[PastCost] = []
         paid: list[PastCost] = []
-        since = None
+        since, version, everything = None, self._card.version, bool(mixes or cached)
         for run in runs:
             score: float | None = run.score
             point: Nano | None = run.point_nano
-            if run.run_id in known and (mixes or cached or run.rate_version != self._card.version):
-                repriced = known[run.run_id]
-                point = point_of(repriced.shape)
+            if (everything or run.rate_version != version) and (repriced := known.get(run.run_id)) is not None:
+                if repriced.shape not in points:
+                    points[repriced.shape] = self._point(repriced.shape, mixes, cached)
+                point = points[repriced.shape]
                 score = None if repriced.cost is None or point is None else score_of(repriced.cost, point)
-            if score is not None and point:
-                since = since or from_us(run.ended_at)
-                paid.append((point, score * point, run.calls))
+            if score is None or not point:
+                continue
+            since = since or run.ended_at
+            if run.spared and not whole:
+                whole = [*paid]
+            if run.spared or whole:
                 whole.append((point, (score + run.spared) * point, run.calls))
-        return PastCosts(tuple(whole), tuple(paid), since)
+            paid.append((point, score * point, run.calls))
+        as_paid = tuple(paid)
+        return PastCosts(tuple(whole) or as_paid, as_paid, None if since is None else from_us(since))
 
     def _point(self, shape: _Shape, mixes: Percents, cached: _Cached) -> Nano | None:
         try:
-            steps, costs = shape
-            return costs + sum(
+            return shape.costs + sum(
                 expected_cost(
                     step,
                     _mix(begins, mixes.get(step.operation)),
@@ -212,7 +241,7 @@ class History:
                     live=dict(zip(begins[0], begins[3], strict=True)),
                     cached=cached.get(step.operation),
                 )
-                for step, begins in steps
+                for step, begins in shape.steps
             )
         except UnknownPrice:
             return None
@@ -223,7 +252,7 @@ def _shape(plan: str, routes: str) -> _Shape:
     """What a past run's point was made of, from the JSON of its plan and of its routes."""
     planned, by_operation = ResolvedPlan.from_json(json.loads(plan)), json.loads(routes)
     steps = tuple((step, _begins(by_operation[step.operation])) for step in planned.steps)
-    return steps, sum(cost.expected for cost in planned.costs)
+    return _Shape(steps, sum(cost.expected for cost in planned.costs))
 
 
 def _begins(route: Sequence[Mapping[str, Any]]) -> _Begins:

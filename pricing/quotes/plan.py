@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import Any, Self, TypeAlias
 
 from pricing.content import DocumentPart, ImagePart, MediaPart
 from pricing.errors import PlanError
 from pricing.money import Nano
+from pricing.records import frozen_record, record
 from pricing.tokens.estimate import estimate_tokens
 from pricing.tokens.media import MediaSize
 
@@ -35,7 +36,7 @@ INPUT_HEADROOM = 4
 """How many times its declared input a call may read before it counts as off the plan, where no limit is declared."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_record(frozen=True, slots=True)
 class PlanStep:
     """One operation of a plan.
 
@@ -107,10 +108,12 @@ class PlanStep:
         )
         text = read if isinstance(read, str) else ""
         input_tokens = 0 if isinstance(read, str) else _count(read, self.operation, "input_tokens")
-        if count is not None and (text or sizes):
-            input_tokens += count(self.operation, text, sizes)
-        else:
-            input_tokens += estimate_tokens(text) + sum(size.expected("") for size in sizes)
+        if text or sizes:
+            input_tokens += (
+                estimate_tokens(text) + sum(size.expected("") for size in sizes)
+                if count is None
+                else count(self.operation, text, sizes)
+            )
         written = _evaluate(self.output_tokens, parameters, self.operation)
         most = INPUT_HEADROOM * input_tokens if self.max_input_tokens is None else self.max_input_tokens
         return ResolvedStep(
@@ -123,7 +126,7 @@ class PlanStep:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_record(frozen=True, slots=True)
 class PlanCost:
     """Paid requests of a plan that are not of a model: ``calls`` of ``cost_nano`` nano-dollars each.
 
@@ -156,7 +159,7 @@ class PlanCost:
         return ResolvedCost(self.operation, calls, most, self.cost_nano)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ResolvedCost:
     """Paid requests of one run that are not of a model; ``cost_nano`` is of each."""
 
@@ -171,7 +174,7 @@ class ResolvedCost:
         return self.calls * self.cost_nano
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ResolvedStep:
     """One operation for one run: calls, and tokens per call; ``max_`` values are limits."""
 
@@ -188,7 +191,7 @@ class ResolvedStep:
         return replace(self, input_tokens=read, max_input_tokens=max(read, self.max_input_tokens + more))
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ResolvedPlan:
     """A plan for one run: plain data."""
 
@@ -246,7 +249,7 @@ class ResolvedPlan:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_record(frozen=True, slots=True)
 class Plan:
     """The steps of an automation and its costs that are not tokens. Plans add up: ``plan(step) + plan(tool)``."""
 

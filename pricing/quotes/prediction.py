@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections.abc import Sequence
-from dataclasses import dataclass
+from functools import cache, partial
 from math import ceil, exp, isfinite, lgamma, log, log1p, pi, sqrt
 from statistics import NormalDist, fmean, pstdev
 from sys import float_info
@@ -109,6 +109,8 @@ _JUMP_RUNS = 10
 """Runs that must deviate together for the location to restart from them."""
 _JUMP_SIGMA = 3.0
 """By so many standard errors."""
+_NEARLY = 0.99 * _JUMP_SIGMA**2
+"""From which part of that on, squared, it is worth a closer look."""
 _WARM_UP = 8
 """First runs whose residuals say more about the missing location than about the runs."""
 _RIDGE = 8.0
@@ -117,8 +119,11 @@ _ALIKE = 0.05
 """Standard deviation of the log under which all sizes count as one."""
 _LEAST_UNIT = 0.25
 """The smallest standard deviation that sizes are measured in."""
+_DEVIATION_RUNS = 60
+"""Likewise, of the variance."""
 _MOST_LOG = 700.0
 """Of a multiplier: beyond it there is no float."""
+_NO_AMOUNT = "points and costs are finite numbers that are not negative"
 
 _PRIOR_RUNS = 1.0
 _PRIOR_FREEDOM = 4.0
@@ -134,15 +139,51 @@ def scoring_method(runs: int) -> Literal["prior", "student_t", "conformal"]:
     return "student_t" if runs < CONFORMAL_FROM else "conformal"
 
 
-def quote_amount(past: Sequence[PastCost], point: float, calls: int, level: float = 0.95) -> float:
-    """The amount that the next run stays under with probability ``level``.
+class CostModel:
+    """What past runs tell about the cost of the next one: learned once, for every level and size that is asked for.
 
     Args:
         past: completed runs as ``(point, cost, calls)``, oldest first, amounts in any one unit; may be empty. Runs that
             cost nothing are a share of their own; runs whose point is 0 say nothing and are left out.
-        point: the estimate of the next run, in the same unit.
-        calls: the calls it plans.
-        level: between 0 and 1.
+
+    Raises:
+        ValueError: an amount that is negative or not a finite number.
+    """
+
+    def __init__(self, past: Sequence[PastCost]) -> None:
+        for point, cost, _ in past:
+            if not (0 <= point <= float_info.max and 0 <= cost <= float_info.max):
+                raise ValueError(_NO_AMOUNT)
+        known = [run for run in past[-MEMORY:] if run[0] > 0]
+        paid = [run for run in known if run[1] > 0]
+        recent = known[-WINDOW:]
+        # The share of free runs is taken of one run more, so that the first free run is not half of all.
+        self._free = sum(run[1] == 0 for run in recent) / (len(recent) + 1) if len(paid) < len(known) else 0.0
+        self._predict = _Young(paid) if len(paid) < CONFORMAL_FROM else _Mature(paid)
+
+    def amount(self, point: float, calls: int, level: float = 0.95) -> float:
+        """The amount that the next run stays under with probability ``level``.
+
+        Args:
+            point: the estimate of the next run, in the unit of the past ones.
+            calls: the calls it plans.
+            level: between 0 and 1.
+
+        Raises:
+            ValueError: a level outside (0, 1), or a point that is negative or not a finite number.
+        """
+        if not 0 < level < 1:
+            raise ValueError(f"a level is between 0 and 1, not {level}")
+        if not 0 <= point <= float_info.max:
+            raise ValueError(_NO_AMOUNT)
+        if level <= self._free or point == 0:
+            return 0.0
+        multiplier = self._predict(point, calls, (level - self._free) / (1 - self._free))
+        return min(point * exp(min(multiplier, _MOST_LOG)), float_info.max)
+
+
+def quote_amount(past: Sequence[PastCost], point: float, calls: int, level: float = 0.95) -> float:
+    """The amount that the next run stays under with probability ``level``, as of :class:`CostModel`.
 
     Raises:
         ValueError: a level outside (0, 1), or an amount that is negative or not a finite number.
@@ -154,22 +195,7 @@ def quote_amount(past: Sequence[PastCost], point: float, calls: int, level: floa
         >>> 10 < quote_amount(past, 10.0, 100) < 20
         True
     """
-    if not 0 < level < 1:
-        raise ValueError(f"a level is between 0 and 1, not {level}")
-    if not all(0 <= amount <= float_info.max for amount in (point, *(a for run in past for a in run[:2]))):
-        raise ValueError("points and costs are finite numbers that are not negative")
-    known = [run for run in past[-MEMORY:] if run[0] > 0]
-    paid = [run for run in known if run[1] > 0]
-    if len(paid) < len(known):
-        # The share of free runs is taken of one run more, so that the first free run is not half of all.
-        free = sum(run[1] == 0 for run in known[-WINDOW:]) / (len(known[-WINDOW:]) + 1)
-        if level <= free:
-            return 0.0
-        level = (level - free) / (1 - free)
-    if point == 0:
-        return 0.0
-    predict = _young if len(paid) < CONFORMAL_FROM else _mature
-    return min(point * exp(min(predict(paid, point, calls, level), _MOST_LOG)), float_info.max)
+    return CostModel(past).amount(point, calls, level)
 
 
 def quote_scores(scores: Sequence[float], level: float = 0.95) -> float:
@@ -187,28 +213,38 @@ def quote_scores(scores: Sequence[float], level: float = 0.95) -> float:
     return quote_amount([(1.0, score, 1) for score in scores], 1.0, 1, level)
 
 
-@dataclass(frozen=True, slots=True)
 class _Sizes:
-    """How large past runs were, standardised; all 0 where they are alike. ``next`` is the run to predict."""
+    """How large runs are, standardised: by point, or by calls where all points are alike; all 0 where calls are too.
 
-    past: list[float]
-    next: float
+    Args:
+        runs: past ones.
+        points: the logarithms of their points.
+    """
 
-    @property
-    def vary(self) -> bool:
-        return any(self.past)
+    def __init__(self, runs: Sequence[PastCost], points: Sequence[float]) -> None:
+        self.past = [0.0] * len(runs)
+        self.vary = True
+        self._by_calls = False
+        if self._standardize(points):
+            return
+        self._by_calls = True
+        counts = [max(1, run[2]) for run in runs]
+        self.vary = len(set(counts)) > 1 and self._standardize([log(count) for count in counts])
 
+    def of(self, point: float, calls: int, farthest: float) -> float:
+        """The size of the run to predict, as far as sizes vary, and at most so far from the middle."""
+        if not self.vary:
+            return 0.0
+        distance = (log(max(1, calls) if self._by_calls else point) - self._middle) / self._unit
+        return max(-farthest, min(farthest, distance))
 
-def _sizes(past: Sequence[PastCost], point: float, calls: int, farthest: float) -> _Sizes:
-    """By point, or by calls where all points are alike."""
-    by_point = [log(run[0]) for run in past], log(point)
-    by_calls = [log(max(1, run[2])) for run in past], log(max(1, calls))
-    for logs, following in (by_point, by_calls):
-        if logs and (spread := pstdev(logs)) > _ALIKE:
-            middle, unit = fmean(logs), max(spread, _LEAST_UNIT)
-            distance = max(-farthest, min(farthest, (following - middle) / unit))
-            return _Sizes([(x - middle) / unit for x in logs], distance)
-    return _Sizes([0.0] * len(past), 0.0)
+    def _standardize(self, logs: Sequence[float]) -> bool:
+        """Whether these vary: then sizes are by them. A deviation is at most half of the range."""
+        if not logs or max(logs) - min(logs) <= 2 * _ALIKE or (spread := pstdev(logs)) <= _ALIKE:
+            return False
+        self._middle, self._unit = fmean(logs), max(spread, _LEAST_UNIT)
+        self.past = [(x - self._middle) / self._unit for x in logs]
+        return True
 
 
 def _slope(sizes: Sequence[float], values: Sequence[float], ridge: float) -> float:
@@ -222,20 +258,27 @@ def _growth(sizes: Sequence[float], deviations: Sequence[float], least: float) -
     return _slope(sizes, [log(max(abs(deviation), least)) for deviation in deviations], 2 * _RIDGE)
 
 
-def _young(past: Sequence[PastCost], point: float, calls: int, level: float) -> float:
-    """The logarithm of the multiplier, as of ``_mature``."""
-    logs = [log(cost) - log(estimate) for estimate, cost, _ in past]
-    sizes = _sizes(past, point, calls, farthest=2.0)
-    if sizes.vary:
-        slope = _slope(sizes.past, logs, _RIDGE)
-        flat = [y - slope * x for x, y in zip(sizes.past, logs, strict=True)]
-        middle = fmean(flat)
-        growth = _growth(sizes.past, [y - middle for y in flat], least=0.01)
-        logs = [
-            middle + slope * sizes.next + exp(growth * (sizes.next - x)) * (y - middle)
-            for x, y in zip(sizes.past, flat, strict=True)
-        ]
-    return _student_t(logs, level)
+class _Young:
+    """The logarithm of the multiplier after few runs."""
+
+    def __init__(self, runs: Sequence[PastCost]) -> None:
+        points = [log(run[0]) for run in runs]
+        self._logs = [log(run[1]) - point for run, point in zip(runs, points, strict=True)]
+        self._sizes = _Sizes(runs, points)
+
+    def __call__(self, point: float, calls: int, level: float) -> float:
+        logs, sizes = self._logs, self._sizes
+        if sizes.vary:
+            size = sizes.of(point, calls, farthest=2.0)
+            slope = _slope(sizes.past, logs, _RIDGE)
+            flat = [y - slope * x for x, y in zip(sizes.past, logs, strict=True)]
+            middle = fmean(flat)
+            growth = _growth(sizes.past, [y - middle for y in flat], least=0.01)
+            logs = [
+                middle + slope * size + exp(growth * (size - x)) * (y - middle)
+                for x, y in zip(sizes.past, flat, strict=True)
+            ]
+        return _student_t(logs, level)
 
 
 def _student_t(logs: Sequence[float], level: float) -> float:
@@ -257,20 +300,32 @@ def _widened(level: float) -> float:
     return level if level <= _HALF else 1 - _HALF * ((1 - level) / _HALF) ** _TAIL_EXPONENT
 
 
-def _mature(past: Sequence[PastCost], point: float, calls: int, level: float) -> float:
-    logs = [log(cost) - log(estimate) for estimate, cost, _ in past]
-    sizes = _sizes(past, point, calls, farthest=2.5)
-    slope = _slope(sizes.past, logs, _RIDGE) if sizes.vary else 0.0
-    location, residuals = _followed([y - slope * x for x, y in zip(sizes.past, logs, strict=True)])
-    past_sizes = sizes.past[_WARM_UP:]
-    growth = _growth(past_sizes, residuals, least=0.001) if sizes.vary else 0.0
-    scaled = [residual * exp(-growth * x) for x, residual in zip(past_sizes, residuals, strict=True)]
-    near = scaled[-WINDOW:]
-    if sizes.vary and len(near) > NEIGHBOURS:
-        by_distance = sorted(zip(past_sizes[-WINDOW:], near, strict=True), key=lambda run: abs(run[0] - sizes.next))
-        near = [residual for _, residual in by_distance[:NEIGHBOURS]]
-    quantile = _order_statistic(sorted(near), _adapted(scaled, level))
-    return location + slope * sizes.next + exp(growth * sizes.next) * quantile
+class _Mature:
+    """Likewise after many runs."""
+
+    def __init__(self, runs: Sequence[PastCost]) -> None:
+        points = [log(run[0]) for run in runs]
+        logs = [log(run[1]) - point for run, point in zip(runs, points, strict=True)]
+        self._sizes = sizes = _Sizes(runs, points)
+        self._past_sizes = sizes.past[_WARM_UP:]
+        self._slope = self._growth = 0.0
+        if sizes.vary:
+            self._slope = _slope(sizes.past, logs, _RIDGE)
+            logs = [y - self._slope * x for x, y in zip(sizes.past, logs, strict=True)]
+        self._location, self._scaled = _followed(logs)
+        if sizes.vary:
+            self._growth = _growth(self._past_sizes, self._scaled, least=0.001)
+            factors = [exp(-self._growth * x) for x in self._past_sizes]
+            self._scaled = [residual * factor for residual, factor in zip(self._scaled, factors, strict=True)]
+        self._adapted = cache(partial(_adapted, self._scaled))
+
+    def __call__(self, point: float, calls: int, level: float) -> float:
+        near, size = self._scaled[-WINDOW:], self._sizes.of(point, calls, farthest=2.5)
+        if self._sizes.vary and len(near) > NEIGHBOURS:
+            by_distance = sorted(zip(self._past_sizes[-WINDOW:], near, strict=True), key=lambda run: abs(run[0] - size))
+            near = [residual for _, residual in by_distance[:NEIGHBOURS]]
+        quantile = _order_statistic(sorted(near), self._adapted(level))
+        return self._location + self._slope * size + exp(self._growth * size) * quantile
 
 
 def _followed(values: Sequence[float]) -> tuple[float, list[float]]:
@@ -278,36 +333,52 @@ def _followed(values: Sequence[float]) -> tuple[float, list[float]]:
     was before it.
     """
     location = fmean(values[:_WARM_UP])
-    runs = float(_WARM_UP)
-    variance = _PRIOR_SIGMA**2
+    runs, variance = float(_WARM_UP), _PRIOR_SIGMA**2
     residuals: list[float] = []
-    last: list[float] = []
+    together, moved = 0, 0.0  # residuals since the location last jumped, and the sum of the newest, roughly
     for now in range(_WARM_UP, len(values)):
         residual = values[now] - location
         residuals.append(residual)
-        runs = min(runs + 1, _LOCATION_RUNS)
+        if runs < _LOCATION_RUNS:
+            runs += 1
         location += residual / runs
-        variance += (min(residual**2, 9 * variance) - variance) / min(now + 1, 60)
-        last = [*last[1 - _JUMP_RUNS :], residual]
-        if len(last) == _JUMP_RUNS and abs(sum(last)) > _JUMP_SIGMA * sqrt(_JUMP_RUNS * variance):
-            location, runs, last = fmean(values[now - _JUMP_RUNS + 1 : now + 1]), float(_JUMP_RUNS), []
+        variance += (min(residual**2, 9 * variance) - variance) / min(now + 1, _DEVIATION_RUNS)
+        moved += residual
+        together += 1
+        if together < _JUMP_RUNS:
+            continue
+        if together > _JUMP_RUNS:
+            moved -= residuals[-_JUMP_RUNS - 1]
+        if moved**2 > _NEARLY * _JUMP_RUNS * variance and _jumps(residuals[-_JUMP_RUNS:], variance):
+            location, runs = fmean(values[now - _JUMP_RUNS + 1 : now + 1]), float(_JUMP_RUNS)
+            together, moved = 0, 0.0
     return location, residuals
+
+
+def _jumps(residuals: Sequence[float], variance: float) -> bool:
+    return abs(sum(residuals)) > _JUMP_SIGMA * sqrt(_JUMP_RUNS * variance)
 
 
 def _adapted(residuals: Sequence[float], level: float) -> float:
     """Replay the recent runs: each is predicted from those before it, then moves the level by how it came out."""
     lowest, highest = max(0.7 * level, 1 - 2.5 * (1 - level)), 1 - 0.7 * (1 - level)
+    missed, kept = _GAMMA * level, _GAMMA * (level - 1)
     start = max(CONFORMAL_FROM - _WARM_UP, len(residuals) - WINDOW)
     oldest = max(0, start - WINDOW)
     window = sorted(residuals[oldest:start])
-    adapted = level
+    runs, adapted = len(window), level
     for now in range(start, len(residuals)):
-        missed = residuals[now] > _order_statistic(window, adapted)
-        adapted = min(highest, max(lowest, adapted + _GAMMA * (level if missed else level - 1)))
-        if now - oldest >= WINDOW:
+        residual, rank = residuals[now], ceil(adapted * (runs + 1))  # as of _order_statistic, without the call
+        if residual > window[rank - 1 if rank < runs else -1]:
+            adapted = min(highest, adapted + missed)
+        else:
+            adapted = max(lowest, adapted + kept)
+        if runs < WINDOW:
+            runs += 1
+        else:
             del window[bisect_left(window, residuals[oldest])]
             oldest += 1
-        insort(window, residuals[now])
+        insort(window, residual)
     return adapted
 
 

@@ -12,13 +12,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
-from functools import partial
+from functools import lru_cache, partial
 from statistics import fmean
 from typing import Final, Literal, TypeAlias
 
 from pricing.money import Nano, ceil_nano
 from pricing.quotes.plan import ResolvedPlan, ResolvedStep
-from pricing.quotes.prediction import PastCost, quote_amount, quote_scores, scoring_method
+from pricing.quotes.prediction import CostModel, PastCost, quote_amount, quote_scores, scoring_method
 from pricing.rates.card import RateCard
 from pricing.rates.service_tiers import STANDARD
 from pricing.usage import Usage
@@ -38,6 +38,7 @@ __all__ = [
     "quote_scores",
     "reprice",
     "score_of",
+    "worst_cost",
 ]
 
 ModelAt: TypeAlias = tuple[str, str] | tuple[str, str, str]
@@ -154,13 +155,14 @@ def make_quote(
         where = targets[step.operation]
         point += expected_cost(step, where.mix, card, at, thoughts=where.thoughts, live=where.live, cached=where.cached)
     point += sum(cost.expected for cost in plan.costs)
-    ceiling = sum(step.max_calls * _worst(step, targets[step.operation], card, at) for step in plan.steps)
-    ceiling += sum(cost.max_calls * cost.cost_nano for cost in plan.costs)
+    ceiling = worst_cost(plan, targets, card, at)
     calls = plan.calls
-    p95 = min(ceiling, _ceil(quote_amount(past, point, calls)))
+    learned = _learned(past)
+    typical = learned if paid is None or paid is past else _learned(paid)
+    p95 = min(ceiling, _ceil(learned.amount(point, calls)))
     return Quote(
         point=point,
-        p50=min(p95, _ceil(quote_amount(past if paid is None else paid, point, calls, 0.5))),
+        p50=min(p95, _ceil(typical.amount(point, calls, 0.5))),
         p95=p95,
         ceiling=ceiling,
         n=len(past),
@@ -168,6 +170,18 @@ def make_quote(
         rate_version=card.version,
         method=scoring_method(len(past)),
     )
+
+
+def worst_cost(
+    plan: ResolvedPlan, targets: Mapping[str, OperationTargets], card: RateCard, at: datetime | None = None
+) -> Nano:
+    """The ceiling of one run: all turns that it may take, each as expensive as it can be, at the rates of a time.
+
+    Raises:
+        UnknownPrice: a target of the plan has no rate.
+    """
+    steps = sum(step.max_calls * _worst(step, targets[step.operation], card, at) for step in plan.steps)
+    return steps + sum(cost.max_calls * cost.cost_nano for cost in plan.costs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,10 +211,10 @@ def learned_quote(
         return Quote(amount, amount, amount, guess.most, 0, None, card.version, scoring_method(0), learned=True)
     whole = [(mean, cost, 1) for _, cost, _ in past]
     bought = [(mean, cost, 1) for _, cost, _ in (past if paid is None else paid)]
-    p95 = min(guess.most, _ceil(quote_amount(whole, mean, 1)))
+    p95 = min(guess.most, _ceil(_learned(whole).amount(mean, 1)))
     return Quote(
         point=min(guess.most, round(mean)),
-        p50=min(p95, _ceil(quote_amount(bought, mean, 1, 0.5))),
+        p50=min(p95, _ceil(_learned(bought).amount(mean, 1, 0.5))),
         p95=p95,
         ceiling=guess.most,
         n=len(past),
@@ -209,6 +223,16 @@ def learned_quote(
         method=scoring_method(len(past)),
         learned=True,
     )
+
+
+def _learned(past: Sequence[PastCost]) -> CostModel:
+    return _cost_model(tuple(past))
+
+
+@lru_cache(maxsize=16)
+def _cost_model(past: tuple[PastCost, ...]) -> CostModel:
+    """Learned once for both levels of a quote, and for the quotes that follow until another run has ended."""
+    return CostModel(past)
 
 
 def score_of(actual_cost_at_card: Nano, point: Nano) -> float | None:

@@ -52,6 +52,7 @@ class RateCard:
         for rate in rates:
             key = (rate.provider, rate.model.strip().lower(), rate.service_tier)
             self._own.setdefault(key, []).append(_Dated(rate.valid_from or date.min, rate.hours, rate.compiled()))
+        self._hourly = any(rate.hours is not None for rate in rates)
         self._list = ListPrices(published, price_lists)
         self._compiled: dict[tuple[str, str, str, date], Rate] = {}
         self.version = _version(self._list.version, rates)
@@ -222,6 +223,8 @@ class RateCard:
             start: aware.
             end: aware.
         """
+        if not self._hourly:
+            return []
         asked = [(provider, model, tier) for provider, model in set(models) for tier in SERVICE_TIERS]
         hours = [one.hours for provider, model, tier in asked for one in self._dated(model, provider, tier)]
         return changes_of({one for one in hours if one is not None}, start, end)

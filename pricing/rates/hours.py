@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from pricing.errors import ConfigError
+from pricing.records import record
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo  # loads what the interpreter was built with
@@ -42,7 +43,7 @@ class PriceWindow(NamedTuple):
         return (day in self.days and minute >= self.begin) or ((day - 1) % 7 in self.days and minute < self.end)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Hours:
     """Windows by the clocks of one time zone.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Final
@@ -12,6 +12,7 @@ from pricing.errors import ConfigError
 from pricing.rates.hours import Hours, changes_of
 from pricing.rates.rate import NANO_PER_USD, Rate, band_of
 from pricing.rates.service_tiers import STANDARD
+from pricing.records import record
 
 OWN: Final = "own rate"
 """The source of such a rate."""
@@ -19,7 +20,7 @@ _HIGHEST_RATE = Decimal(1_000_000)
 """USD per million tokens; a dollar a token is a slip of the keyboard."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class OwnBand:
     """What an own rate is for requests above so many input tokens (cached ones included): all of their tokens cost it.
 
@@ -34,7 +35,7 @@ class OwnBand:
     cache_write_1h_per_mtok: Decimal | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class OwnRate:
     """A rate of the owner's: negotiated, of a server of their own, or of a model that no list knows. It beats the list.
 

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, date, datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pricing.errors import ConfigError
+from pricing.records import record
 
 if TYPE_CHECKING:
     from genai_prices.types import Provider
@@ -25,7 +26,7 @@ _LEAST_PROVIDERS = 3
 """A list of fewer is none of all providers' prices."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class StoredList:
     """An entry of ``lists.json``, for people who check prices later: the file, its source, when it was installed, and
     the newest date of a price in it.

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from typing import NamedTuple
 
 from pricing.money import Nano, ceil_nano
 from pricing.rates.service_tiers import Multiple
+from pricing.records import frozen_record
 from pricing.usage import Usage
 
 NANO_PER_USD = 10**9
@@ -26,7 +26,7 @@ class Band(NamedTuple):
     output: int | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_record(frozen=True, slots=True)
 class Rate:
     """What a model costs at one time.
 

@@ -6,17 +6,17 @@ Sources: the providers' pages of deprecations and LiteLLM's price list (1.110.2)
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
 from pricing.rates.model_ids import released_name
+from pricing.records import record
 
 WARNED_DAYS: Final = 60
 """How long before its end a model is warned of."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class EndOfLife:
     """The day a model ends. It is ``certain`` where the provider itself has said so."""
 

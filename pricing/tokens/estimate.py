@@ -17,7 +17,6 @@ import re
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
 from math import ceil
 
 from pricing.content import DocumentPart, ImagePart
@@ -89,7 +88,7 @@ _SLACK = 16
 """Tokens: short texts err by more in proportion, and a message's frame costs a few."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Factor:
     """Tokens billed ÷ tokens estimated: what is usual, the ``highest`` of the calls seen, and how many those were."""
 

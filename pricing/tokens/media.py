@@ -9,12 +9,12 @@ from __future__ import annotations
 import io
 import re
 from collections import OrderedDict
-from dataclasses import dataclass
 from math import ceil
 from threading import Lock
 from typing import NamedTuple
 
 from pricing.content import DocumentPart, ImagePart
+from pricing.records import record
 
 _CLAUDE_FINE = re.compile(r"claude-(?:opus-4-[789]|[a-z]+-[5-9])")
 _TILES = (
@@ -53,7 +53,7 @@ class PixelSize(NamedTuple):
     height: int
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class MediaSize:
     """What decides how many tokens a part is: the size of an image, ``None`` when unknown, or the pages of a PDF."""
 

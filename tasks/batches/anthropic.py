@@ -76,9 +76,9 @@ class AnthropicBatchClient(HttpBatchClient):
             )
         return line
 
-    def split(self, target: Target, lines: Sequence[BatchLine]) -> list[tuple[BatchLine, ...]]:  # noqa: ARG002 - the protocol's
+    def split(self, target: Target, lines: Sequence[BatchLine], most: int) -> list[tuple[BatchLine, ...]]:  # noqa: ARG002
         """The lines within the limits of one call."""
-        return split(self.rules, lines, lambda line: len(_written(line)) + 1, frame=len(_FRAME))
+        return split(self.rules, lines, lambda line: len(_written(line)) + 1, most, frame=len(_FRAME))
 
     async def submit(self, target: Target, lines: Sequence[BatchLine], *, label: str) -> BatchHandle:
         """Create the batch in one call. The label stays with us: there is no place for it.

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal, Protocol, TypeAlias
 
+from pricing import record
 from tasks.providers.batch_rules import BatchRules
 from tasks.providers.failure_kinds import Failure
 from tasks.providers.messages import ModelReply, ModelRequest
@@ -32,7 +33,7 @@ _MAYBE_DONE: Final = frozenset({200, 408, 409, 499})
 _SERVER_ERROR: Final = 500
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class BatchLine:
     """One request of a batch, made by :meth:`BatchClient.line`.
 
@@ -54,7 +55,7 @@ class BatchLine:
             raise ValueError(f"{self.line_id[:80]!r} is not a valid line id: use 1 to 64 letters, digits, _ and -")
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class BatchHandle:
     """A batch at its provider: everything that is needed to ask for it again.
 
@@ -76,7 +77,7 @@ class BatchHandle:
         return self.target.provider
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class BatchFault:
     """The reason why a batch has no results.
 
@@ -115,7 +116,7 @@ _CAUSES: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class BatchCounts:
     """Line counts of a batch; ``None`` where the provider does not report them, or not yet."""
 
@@ -130,7 +131,7 @@ class BatchCounts:
         return None if self.succeeded is None or self.failed is None else self.succeeded + self.failed
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class BatchStatus:
     """The status of a batch. ``fault`` is the reason if it failed; ``ended_at`` is microseconds since 1970, UTC."""
 
@@ -151,7 +152,7 @@ GONE: Final = BatchStatus("failed", fault=BatchFault("retention_over"))
 """Of a batch that its provider does not have any more."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class LineResult:
     """The result of one line: a reply if it succeeded, else a failure. The service tier of a reply is ``batch``.
     ``failure.maybe_billed`` says whether the provider may charge for the line.
@@ -238,11 +239,11 @@ class BatchClient(Protocol):
         """
         ...
 
-    def split(self, target: Target, lines: Sequence[BatchLine]) -> list[tuple[BatchLine, ...]]:
+    def split(self, target: Target, lines: Sequence[BatchLine], most: int) -> list[tuple[BatchLine, ...]]:
         """The lines as batches: one path and model each, within the provider's limits as far as that is possible.
 
-        A line that is too large for any batch is one by itself, and too few lines stay too few; ``submit`` refuses
-        both.
+        There are at most ``most`` in each, unless its provider wants more for a batch at all. A line that is too large
+        for any batch is one by itself, and too few lines stay too few; ``submit`` refuses both.
         """
         ...
 

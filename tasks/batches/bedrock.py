@@ -89,17 +89,9 @@ class BedrockBatchClient(HttpBatchClient):
         body = {name: value for name, value in obj(parse(native.body)).items() if name != "model"}
         return BatchLine(line_id, INVOKE, encode({"anthropic_version": _CLAUDE_VERSION, **body}))
 
-    def split(self, target: Target, lines: Sequence[BatchLine]) -> list[tuple[BatchLine, ...]]:  # noqa: ARG002 - the protocol's
+    def split(self, target: Target, lines: Sequence[BatchLine], most: int) -> list[tuple[BatchLine, ...]]:  # noqa: ARG002
         """The lines by type of job, within the limits of one, with enough records for a job where that is possible."""
-        parts = split(self.rules, lines, lambda line: len(_written(line)))
-        for place, part in enumerate(parts):
-            if len(part) >= self.rules.least:
-                continue
-            before = parts[place - 1] if place else ()
-            lacking = self.rules.least - len(part)
-            if before and before[0].path == part[0].path and len(before) - lacking >= self.rules.least:
-                parts[place - 1], parts[place] = before[:-lacking], (*before[-lacking:], *part)
-        return parts
+        return split(self.rules, lines, lambda line: len(_written(line)), most)
 
     async def submit(self, target: Target, lines: Sequence[BatchLine], *, label: str) -> BatchHandle:
         """Put the file into the bucket, then create the job; the label makes its name and its request token.

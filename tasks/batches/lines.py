@@ -25,31 +25,55 @@ def encoded_line(line_id: str, target: Target, request: ModelRequest) -> BatchLi
 
 
 def split(
-    rules: BatchRules, lines: Sequence[BatchLine], size: Callable[[BatchLine], int], *, frame: int = 0
+    rules: BatchRules, lines: Sequence[BatchLine], size: Callable[[BatchLine], int], most: int, *, frame: int = 0
 ) -> list[tuple[BatchLine, ...]]:
     """The lines as batches: by path and model, in their order, each within the limits.
 
-    A line that is larger than a whole batch may be is a batch by itself, which ``check`` refuses.
+    A line that is larger than a whole batch may be is a batch by itself, which ``check`` refuses. Where a provider
+    wants at least so many lines, the last batch has them from the one before it, or is one with it.
 
     Args:
         rules: the provider's.
         lines: in any number.
         size: bytes that a line takes in a batch.
+        most: lines in one batch, as far as the provider's limits allow it.
         frame: bytes that a batch has around its lines.
     """
+    most = min(rules.lines, max(rules.least, most))
     found: list[tuple[BatchLine, ...]] = []
     for group in _alike(lines):
         held: list[BatchLine] = []
-        taken = 0
+        taken, first = 0, len(found)
         for line in group:
             needed = size(line)
-            if held and (len(held) == rules.lines or frame + taken + needed > rules.whole):
+            if held and (len(held) == most or frame + taken + needed > rules.whole):
                 found.append(tuple(held))
                 held, taken = [], 0
             held.append(line)
             taken += needed
+        if len(found) > first and len(held) < rules.least:
+            held = _enough(rules, found, held, lambda some: frame + sum(map(size, some)) <= rules.whole)
         found.append(tuple(held))
     return found
+
+
+def _enough(
+    rules: BatchRules,
+    found: list[tuple[BatchLine, ...]],
+    held: list[BatchLine],
+    fit: Callable[[Sequence[BatchLine]], bool],
+) -> list[BatchLine]:
+    """The last lines with as many of the batch before them as a batch needs, or with all, if these ``fit`` into one;
+    that batch is changed.
+    """
+    before, lacking = found[-1], rules.least - len(held)
+    if len(before) - lacking >= rules.least and fit(more := [*before[-lacking:], *held]):
+        found[-1] = before[:-lacking]
+        return more
+    if len(before) + len(held) <= rules.lines and fit(whole := [*before, *held]):
+        found.pop()
+        return whole
+    return held
 
 
 def check(rules: BatchRules, lines: Sequence[BatchLine], size: int) -> None:

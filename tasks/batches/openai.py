@@ -8,6 +8,7 @@ from functools import partial
 from typing import Final
 from urllib.parse import quote
 
+from pricing import now_us
 from tasks.batches.api import (
     BatchCallFailed,
     BatchCounts,
@@ -50,6 +51,8 @@ _LEAST_PAGE: Final = 20
 _MOST_PAGES: Final = 50
 _SKEW_SECONDS: Final = 600
 """By which the provider's clock may be behind ours."""
+_FILE_SECONDS: Final = 3_600
+"""So long after the end of a batch its file of results is waited for."""
 _FAULTS: Final[dict[FailureKind, FaultKind]] = {
     "rate_limit": "queue_full",
     "overloaded": "queue_full",
@@ -77,9 +80,9 @@ class OpenAIBatchClient(HttpBatchClient):
         """
         return encoded_line(line_id, target, request)
 
-    def split(self, target: Target, lines: Sequence[BatchLine]) -> list[tuple[BatchLine, ...]]:  # noqa: ARG002 - the protocol's
+    def split(self, target: Target, lines: Sequence[BatchLine], most: int) -> list[tuple[BatchLine, ...]]:  # noqa: ARG002
         """The lines by path and model, within the limits of a file."""
-        return split(self.rules, lines, lambda line: len(_written(line)))
+        return split(self.rules, lines, lambda line: len(_written(line)), most)
 
     async def submit(self, target: Target, lines: Sequence[BatchLine], *, label: str) -> BatchHandle:
         """Upload the file, then create the batch, with the label in its metadata.
@@ -145,7 +148,7 @@ class OpenAIBatchClient(HttpBatchClient):
         return partial(_result, handle.target)
 
     def _check_complete(self, batch: JSONObject, status: BatchStatus) -> None:
-        if not batch.get("output_file_id") and status.counts.succeeded:
+        if not batch.get("output_file_id") and status.counts.succeeded and not _is_long_over(status):
             # It is there in a moment: a batch can be completed before its file can be had.
             raise BatchCallFailed(self.spec.name, "results", failure("server_error", code="output_file_missing"))
 
@@ -178,6 +181,11 @@ class OpenAIBatchClient(HttpBatchClient):
     def _one_fault(self, error: JSONObject) -> BatchFault:
         why = classify_reply(self.spec.failures, _BAD_REQUEST, {}, encode({"error": error}))
         return BatchFault(_FAULTS.get(why.kind, "rejected"), why.code, count(error.get("line")))
+
+
+def _is_long_over(status: BatchStatus) -> bool:
+    """Whether a file that is missing will not come any more: its lines are asked again then."""
+    return status.ended_at is not None and now_us() - status.ended_at > _FILE_SECONDS * 1_000_000
 
 
 def _next_page(page: JSONObject, batches: Sequence[JSONObject]) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final, Literal, NamedTuple, TypeAlias
 
+from pricing import record
 from tasks.providers.messages import StopReason
 
 FailureKind: TypeAlias = Literal[
@@ -82,7 +83,7 @@ FAILED_STOPS: Mapping[StopReason, FailureKind] = {
 """Replies that arrived, were billed, and are nevertheless no answer. ``end`` and ``tool_calls`` are answers."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Failure:
     """Why an attempt gave no answer. Holds nothing of the body but a code of the provider's own vocabulary.
 

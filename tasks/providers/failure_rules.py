@@ -13,32 +13,34 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TypeAlias
 
+from pricing import record
 from tasks.providers.failure_kinds import FailureKind
+from tasks.providers.lazy_pattern import LazyPattern
 
 Codes: TypeAlias = Mapping[str, FailureKind]
 
-LEAD_IN = re.compile(r"(?:The model returned the following errors|\w*Error|error|litellm\.\w+): ?")
+LEAD_IN = LazyPattern(r"(?:The model returned the following errors|\w*Error|error|litellm\.\w+): ?")
 """What gateways put before the message of the model they front."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Text:
     """A message that begins like ``pattern``, in a reply of one of ``statuses``.
 
     If the pattern has the groups ``limit`` and ``asked``, it only holds where more was asked than the limit.
     """
 
-    pattern: re.Pattern[str]
+    pattern: LazyPattern
     kind: FailureKind
     statuses: frozenset[int]
 
 
 def texts(kind: FailureKind, statuses: set[int], *patterns: str) -> tuple[Text, ...]:
     """One rule per pattern; letter case does not matter."""
-    return tuple(Text(re.compile(pattern, re.IGNORECASE), kind, frozenset(statuses)) for pattern in patterns)
+    return tuple(Text(LazyPattern(pattern, re.IGNORECASE), kind, frozenset(statuses)) for pattern in patterns)
 
 
 def codes(**kinds: str) -> dict[str, FailureKind]:
@@ -46,7 +48,7 @@ def codes(**kinds: str) -> dict[str, FailureKind]:
     return {code.lower(): kind for kind, listed in kinds.items() for code in listed.split()}  # type: ignore[misc]
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class FailureRules:
     """The rules of one provider."""
 
@@ -194,7 +196,7 @@ OPENAI_COMPATIBLE = FailureRules(
     codes=OPENAI_CODES, texts=OPENAI_TEXTS + SERVER_TEXTS + FRONTED_TEXTS, families=OPENAI_FAMILIES
 )
 
-LIMITED = re.compile(r"rate.?limit|too many requests|throttl|please wait before trying again", re.IGNORECASE)
+LIMITED = LazyPattern(r"rate.?limit|too many requests|throttl|please wait before trying again", re.IGNORECASE)
 """What no overflow's text says: "too many tokens" is also that of a rate limit."""
 STOPS: Codes = codes(
     truncated="length max_tokens model_context_window_exceeded max_output_tokens",

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from pricing import record
 from tasks.providers.failure_kinds import TLS_CERTIFICATE, TLS_HANDSHAKE, Failure, FailureKind, Phase, failure
 from tasks.providers.failure_rules import LEAD_IN, LIMITED, STATUS_OF_CODE, STATUSES, STOPS, FailureRules, Text
 from tasks.providers.json_fields import items, obj, objects, parse, text
@@ -132,7 +133,7 @@ _BAD_REQUEST = frozenset({200, 400, 404, 422, 501})
 _BILLED = frozenset[FailureKind]({"timeout", "invalid_output", "refusal", "truncated"})
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class _Signs:
     """What a reply says of its failure: codes from the surest to the vaguest, and the provider's message."""
 

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Literal, NamedTuple, TypeAlias
 
-from pricing import DocumentPart, ImagePart, media_kind
+from pricing import DocumentPart, ImagePart, media_kind, record
 from pricing.tokens import MediaSize
 from tasks.providers.messages import JSONObject, ModelRequest, media_of
 
@@ -24,7 +24,7 @@ class EdgeLimit(NamedTuple):
     edge: int
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Narrow:
     """Limits of models with a window of fewer than ``below`` tokens: parts of a request, pages of a document."""
 
@@ -33,7 +33,7 @@ class Narrow:
     pages: int
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class MediaRules:
     """Which images and documents a provider takes.
 

@@ -7,7 +7,7 @@ above the adapters knows a dialect.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Literal, Self, TypeAlias
 
 from pricing import DocumentPart, ImagePart, Nano, Part, TextPart, ToolCallPart, ToolResultPart, Usage, record
@@ -81,7 +81,7 @@ class Message:
         return tuple(part for part in self.parts if isinstance(part, ToolResultPart))
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Tool:
     """A function a model may ask for; ``parameters`` is a JSON schema of type object."""
 
@@ -94,7 +94,7 @@ class Tool:
     """Whether another process says what it is: guards read that."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Schema:
     """The JSON schema an answer must follow, under a name of letters, digits, ``_`` and ``-``."""
 

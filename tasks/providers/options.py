@@ -4,8 +4,9 @@ out.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias, get_args
+
+from pricing import record
 
 if TYPE_CHECKING:
     from tasks.providers.messages import ModelRequest
@@ -18,7 +19,7 @@ CHAT_OPTIONS: Final[frozenset[Option]] = ALL_OPTIONS - {"strict"}
 """What servers that speak OpenAI's Chat Completions take."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class RequestOptions:
     """What a request asks for beside its messages.
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from base64 import urlsafe_b64encode
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Final
@@ -27,7 +26,7 @@ NONE: Final = "-----"
 """In place of the hash of a part that a request does not have."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class FixedBlocks:
     """What comes before the messages: the place that a request goes to, its tools, its schema and its system text.
 

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Final, TypeAlias
+
+from pricing import record
 
 if TYPE_CHECKING:
     from tasks.providers.messages import JSONObject, ModelRequest
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class CacheRules:
     """How one model's prompts are cached.
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
 from tasks.providers.json_fields import dump, items, obj, objects, text
+from tasks.providers.lazy_pattern import LazyPattern
 
 if TYPE_CHECKING:
     from tasks.providers.messages import JSONObject, ModelRequest, Schema
@@ -21,21 +22,21 @@ THIS_SCHEMA: Final = "this schema"
 """In a failure: not schemas as such, but the one of the request is refused."""
 _LONGEST: Final = 400
 """Characters of a message that are read: what is refused stands at its beginning."""
-_REFUSING: Final = re.compile(
+_REFUSING: Final = LazyPattern(
     r"not (?:be )?(?:support|permit|allow|compatib|enabled|available|recogni)|n't support|unsupported|unknown|unrecogni"
     r"|unexpected|deprecated|unavailable|incompatible|too complex|too large|too many|invalid schema|may not|cannot"
     r"|only |budget -?\d+ is invalid",
     re.IGNORECASE,
 )
-_OTHER_API: Final = re.compile(r"/v1/responses|only supported in (?:the )?responses", re.IGNORECASE)
+_OTHER_API: Final = LazyPattern(r"/v1/responses|only supported in (?:the )?responses", re.IGNORECASE)
 """``chat`` stands for Chat Completions itself: the model is to be asked by the Responses API."""
-_ITSELF: Final = re.compile(
+_ITSELF: Final = LazyPattern(
     r"schema[^.]{0,80}(?:too complex|too many|too large)|grammar is too large|too many (?:optional|properties|states)"
     r"|invalid schema|circular|recursi",
     re.IGNORECASE,
 )
-_NAMES: Final[Mapping[str, re.Pattern[str]]] = {
-    feature: re.compile(rf"(?<![a-z])(?:{pattern})", re.IGNORECASE)
+_NAMES: Final[Mapping[str, LazyPattern]] = {
+    feature: LazyPattern(rf"(?<![a-z])(?:{pattern})", re.IGNORECASE)
     for feature, pattern in {
         "json_schema": r"response_?formats?\b|json_?schema|output_?config(?!\.effort)|text_?format|structured.?outputs?"
         r"|response_?(?:json_?)?schema|response.?mime.?type|guided_json|grammar|schema",
@@ -68,7 +69,7 @@ _USES: Final[Mapping[str, Callable[[ModelRequest], bool]]] = {
     "prompt_cache_breakpoint": lambda request: request.cache,
     "cache_control": lambda request: request.cache,
 }
-_EXTRA: Final = re.compile(r"_forbidden$|^unknown_|^unsupported_")
+_EXTRA: Final = LazyPattern(r"_forbidden$|^unknown_|^unsupported_")
 
 
 def refused_by(error: JSONObject, reply: JSONObject, message: str) -> tuple[str, ...]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import ceil
 from typing import Final, NamedTuple
+
+from pricing import record
 
 LEAST_BATCHES: Final = 19
 """The fewest past batches that have a 95% quantile: with fewer, the longest of them may be exceeded more often."""
@@ -35,7 +36,7 @@ UNKNOWN_BATCH_TIME: Final = BatchTime(3600.0, 4 * 3600.0)
 hour. Four hours are a margin that costs nothing if it is not needed."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class BatchHistory:
     """The newest batches of one provider.
 

@@ -11,7 +11,7 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Literal
 
 from pricing import from_us, record
@@ -34,7 +34,7 @@ _OPEN_DOMAIN: Final = 2
 _DOUBLINGS: Final = 40
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Quarantine:
     """For how long a target is not used after it lost service, in seconds.
 
@@ -56,7 +56,7 @@ class Quarantine:
         return float(min(self.cap, start * 2 ** min(level, _DOUBLINGS)) * random.uniform(0.9, 1.0))  # noqa: S311
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class BreakerEvent:
     """An event for listeners: a circuit was opened or closed, or needs a person (``alarm``)."""
 
@@ -75,7 +75,7 @@ class CircuitPermit:
     probe: bool
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class CircuitOpen:
     """A target is not to be asked; ``until`` is microseconds since 1970."""
 

@@ -14,9 +14,9 @@ import json
 import re
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from pricing import record
 from pricing.tokens import estimate_tokens
 from tasks.providers.messages import ModelRequest
 from tasks.routing.target import Tier
@@ -69,7 +69,7 @@ _PHRASES = (
 _DEEPEST = 6
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class PromptFeatures:
     """What is counted: whole numbers, from 0.
 
@@ -104,7 +104,7 @@ _SCALES: Mapping[str, _Scale] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Complexity:
     """A score from 0 to 1 and what made it, the weightiest reason first. Reasons hold counts, never content."""
 

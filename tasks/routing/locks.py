@@ -6,12 +6,13 @@ What routing needs of a lock is here; what it rests on, and when it is stale, is
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from pricing import record
 from tasks.routing.target import Target
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class RouteLock:
     """One operation's lock.
 

@@ -9,22 +9,23 @@ may be. A lock, which rests on measured quality, goes before all of that (``task
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
 from math import inf
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
-from pricing import ConfigError, Nano, Usage, ceil_nano, format_money
-from pricing.rates import STANDARD, RateCard, ServiceTier
+from pricing import ConfigError, Nano, Usage, ceil_nano, format_money, record
+from pricing.rates import STANDARD, ServiceTier
 from tasks.providers.failure_kinds import Failure
 from tasks.providers.registry import spec_of
 from tasks.routing.locks import RouteLock
 from tasks.routing.slo import Quality, TargetSLO
 from tasks.routing.target import Target, Tier, family_of
 
-if TYPE_CHECKING:  # the database's library takes longer to load than this package
+if TYPE_CHECKING:  # they take longer to load than this package
     from pricing.ledger import TargetStats
+    from pricing.rates import RateCard
 
 __all__ = [
     "Candidate",
@@ -55,7 +56,7 @@ TYPICAL = Size(1000, 200)
 """Of a turn that no plan speaks of."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Candidate:
     """A target of a route and the reason for its place.
 
@@ -82,7 +83,7 @@ class Candidate:
 Route: TypeAlias = tuple[Candidate, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class TargetScore:
     """A target's expected cost per accepted answer of an operation, failures included."""
 
@@ -116,6 +117,12 @@ class _Asked(NamedTuple):
         return TargetSLO.of(self.wanted, self.quality, inf if waits else self.seconds)
 
 
+def _shipped_rates() -> RateCard:
+    from pricing.rates import RateCard
+
+    return RateCard.load()
+
+
 class Router:
     """Orders targets.
 
@@ -142,7 +149,7 @@ class Router:
                 f"Two targets are called {doubled[0]!r}.", next_step="Give each of the [[targets]] its own name."
             )
         self.targets = tuple(targets)
-        self._rates = rates or RateCard.load()
+        self._rates = rates or _shipped_rates()
         self._evidence = evidence
         self._made: tuple[Mapping[str, TargetStats], dict[_Asked, Route]] = (_NOTHING, {})
 

@@ -8,16 +8,20 @@ answers within minutes, may be refused when the provider is busy, and is asked a
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import MappingProxyType
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from pricing import Nano, UnknownPrice, Usage
-from pricing.rates import RateCard, ServiceTier
+from pricing import Nano, UnknownPrice, Usage, record
+from pricing.rates import ServiceTier
 from tasks.providers.registry import spec_of
 from tasks.routing.batch_history import BatchHistory, BatchTime
 from tasks.routing.router import Candidate, Route
 from tasks.routing.target import Target
+
+if TYPE_CHECKING:  # it takes longer to load than this package
+    from pricing.rates import RateCard
+
 
 RESERVE: Final = 15 * 60.0
 """Seconds before the due time that are kept for asking live what a batch or the flex tier did not answer."""
@@ -45,7 +49,7 @@ _NONE: Final = BatchHistory()
 _NO_BATCHES: Final[Mapping[str, BatchHistory]] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class TierOffer:
     """What a target offers for one turn: its price in nano-dollars by service tier, and how long its batches take.
 
@@ -190,6 +194,7 @@ def _ways(offer: TierOffer, flex_seconds: float) -> list[tuple[ServiceTier, floa
     """The cheaper service tiers in order of preference, with the seconds that they need and the reason."""
     ways: list[tuple[ServiceTier, float, str]] = []
     if offer.batch is not None:
-        based = f"{offer.batch.batches} past batches" if offer.batch.batches else "no past batches"
+        number = offer.batch.batches
+        based = "1 past batch" if number == 1 else f"{number or 'no'} past batches"
         ways.append(("batch", offer.batch.p95, f"95% of batches are back in time, by {based}"))
     return [*ways, ("flex", flex_seconds, "flex answers in time")]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from pricing import record
 from tasks.routing.target import Tier
 
 if TYPE_CHECKING:  # the database's library takes longer to load than this package
@@ -21,7 +21,7 @@ OTHER_SECONDS = 30.0
 _SUCCESS: dict[Quality, float] = {"fast": 0.90, "best": 0.95}
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class TargetSLO:
     """The service level that the first choice must meet.
 

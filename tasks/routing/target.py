@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Literal, TypeAlias
 
+from pricing import frozen_record
 from pricing.rates import ServiceTier
 from tasks.providers.reasoning import Reasoning
 
@@ -17,7 +18,7 @@ StepTier: TypeAlias = Tier | Literal["auto"]
 """What a step may ask for: a tier, or to let each turn's complexity decide between light and premium."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_record(frozen=True, slots=True)
 class Credential:
     """What authorises a call: a bearer or API key, or AWS keys. Never printed."""
 
@@ -30,7 +31,7 @@ class Credential:
 _FAMILY = re.compile(r"[a-z]+(?=[-\d])")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_record(frozen=True, slots=True)
 class Target:
     """One place a question can be sent to.
 

@@ -14,13 +14,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
 from functools import cache
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 from urllib.parse import urlsplit
 
-from pricing import Nano, Usage
+from pricing import Nano, Usage, record
 from pricing.ledger import Completion, Intent, Turn
 from tasks.providers import spec_of
 from tasks.providers.messages import ModelReply
@@ -63,7 +62,7 @@ class _Silent:
         """Does nothing."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class BatchLineSpan:
     """The span of an attempt that was a line of a batch, emitted once its result is taken.
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
-from pricing import identity
+from pricing import identity, record
 from tasks.providers.messages import ModelRequest
 from tasks.providers.reasoning_fields import level_of
 from tasks.routing.target import Target
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pricing import Nano
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class StoredAnswer:
     """An answer as it was given, and what it cost then."""
 

@@ -33,6 +33,7 @@ from pricing import (
     Usage,
     identity,
     json_text,
+    record,
 )
 from pricing.db import after_fork
 from tasks.providers.messages import ModelReply, ModelRequest, Tool
@@ -96,7 +97,7 @@ class StepAnswers:
         return dict(found)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class KeptAnswer:
     """A reply that was paid for, who gave it and what it cost.
 

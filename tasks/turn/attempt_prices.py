@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from pricing import Nano, UnknownPrice, Usage, from_us
 from pricing.ledger import Intent, PriceBasis
-from pricing.rates import STANDARD, RateCard, ServiceTier
+from pricing.rates import STANDARD, ServiceTier
 from tasks.routing.target import Target
 from tasks.turn.usage_check import was_counted
+
+if TYPE_CHECKING:  # it takes longer to load than this package
+    from pricing.rates import RateCard
 
 
 class AttemptPrice(NamedTuple):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from pricing import Nano, Usage, from_us, now_us, record
 from pricing.ledger import Completion, Intent
-from pricing.rates import STANDARD, RateCard, ServiceTier
+from pricing.rates import STANDARD, ServiceTier
 from tasks.providers import ReplyError, adapter_for, classify_exception, spec_of
 from tasks.providers.base import OK
 from tasks.providers.bodies import largest_reply
@@ -39,6 +39,7 @@ if TYPE_CHECKING:  # the database's library takes longer to load than this packa
 
     from pricing.db import PendingWrite
     from pricing.ledger import Ledger, Refusal
+    from pricing.rates import RateCard
 
 LONGEST_WAIT = 60.0
 """Seconds of Retry-After that are waited for; a longer one falls back at once (groq's SDK draws the same line)."""

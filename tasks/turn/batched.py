@@ -304,11 +304,9 @@ class BatchedAttempts:
 
     async def _submit_to(self, waves: RunWaves, queued: Sequence[QueuedLine]) -> None:
         target, by_id = queued[0].target, {one.attempt.line_id: one for one in queued}
-        client, most = self._client(target.provider), waves.settings.most_lines
-        for part in client.split(target, [one.line for one in queued]):
-            for start in range(0, len(part), most):
-                lines = part[start : start + most]
-                await self._submit_one(waves, client, target, [by_id[line.line_id] for line in lines])
+        client = self._client(target.provider)
+        for part in client.split(target, [one.line for one in queued], waves.settings.most_lines):
+            await self._submit_one(waves, client, target, [by_id[line.line_id] for line in part])
 
     async def _submit_one(
         self, waves: RunWaves, client: BatchClient, target: Target, queued: Sequence[QueuedLine]

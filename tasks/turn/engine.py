@@ -7,11 +7,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import CancelledError
 from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, cast
 
-from pricing import Nano, Usage, now_us
+from pricing import Nano, Usage, now_us, record
 from pricing.ledger import NEWEST, Run
 from pricing.quotes import ResolvedPlan
 from pricing.rates import ServiceTier
@@ -53,7 +53,7 @@ if TYPE_CHECKING:  # the database's library takes longer to load than this packa
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class _Admitted:
     """A run, and what was decided about its routes before it began."""
 
@@ -68,7 +68,7 @@ class _Admitted:
         return cls(run, sizes, economic_reason(json.loads(run.routes)))
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Foresight:
     """What is expected of a turn: tokens that it reads, the largest window of its route, tokens that its
     reply may have, and nano-dollars.

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from guardrails import GuardDecision, GuardInput
 from guardrails.pii import Vault
-from pricing import FareboxError
+from pricing import FareboxError, record
 from pricing.ledger import CallOutcome, Run, Turn
 from tasks.personal_values import KnownPairs
 from tasks.providers.json_fields import dump
@@ -19,7 +19,7 @@ if TYPE_CHECKING:  # its store needs the database's library, which takes longer 
     from pricing import Captured
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class TurnRecord:
     """A turn that is over.
 
@@ -44,7 +44,7 @@ class TurnRecord:
     judged: Sequence[tuple[GuardDecision, GuardInput]] = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class StepCallRecord:
     """A call of a step that is over, and took turns.
 

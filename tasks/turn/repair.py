@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Self
 
 from guardrails import Fact, Reason
+from pricing import record
 from tasks.providers.failure_kinds import FailureKind
 from tasks.providers.messages import Message, ModelReply, ModelRequest
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Repair:
     """How to ask again after an unusable reply: with more tokens, or with the fault named."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -26,6 +25,7 @@ from pricing import (
     TurnFailed,
     leaves,
     now_us,
+    record,
     with_leaves,
 )
 from pricing.ledger import Turn, TurnOutcome
@@ -54,7 +54,7 @@ _FRAMING_TOKENS = 16
 """Per message and tool: what chat formats put around a text (3 to 8 are documented; doubled to be safe)."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Limits:
     """What one turn may take, over all its targets together."""
 

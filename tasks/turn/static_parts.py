@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import field, replace
-from typing import Final, NamedTuple, Self
+from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 from pricing import Part, Usage, record
-from pricing.rates import RateCard
 from tasks.providers.messages import ModelRequest
 from tasks.providers.prompt_blocks import last_mark, prompt_blocks
 from tasks.providers.prompt_caches import CacheRules
 from tasks.providers.registry import spec_of
 from tasks.routing.target import Target
 from tasks.turn.shared_prefixes import LEAST_TOKENS, PrefixUse, SharedPrefixes
+
+if TYPE_CHECKING:  # it takes longer to load than this package
+    from pricing.rates import RateCard
+
 
 _MARKS: Final = frozenset({"cache_control", "prompt_cache_breakpoint"})
 """Features without which a request cannot say what is to be cached."""

@@ -17,13 +17,13 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
-from pricing import LedgerError, now_us
+from pricing import LedgerError, now_us, record
 from pricing.db import after_fork
-from tasks.batches import BatchLine
 from tasks.routing.target import Target
 
 if TYPE_CHECKING:  # the database's library takes longer to load than this package
     from pricing.ledger import Batch, BatchAttempt
+    from tasks.batches import BatchLine
 
 
 _log = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ WaitMode: TypeAlias = Literal["here", "suspended"]
 _US: Final = 1_000_000
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class WaveSettings:
     """When waves are sent and looked for.
 
@@ -56,7 +56,7 @@ class WaveSettings:
     clock: Callable[[], int] = now_us
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class QueuedLine:
     """A turn's request that the next wave takes along. ``target`` is as it is reached."""
 
@@ -65,7 +65,7 @@ class QueuedLine:
     attempt: BatchAttempt
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class WaveNews:
     """What a watcher of a run receives about its batches: how many lines wait, and since when.
 

@@ -33,7 +33,7 @@ def test_a_batch_survives_kills(tmp_path: Path, kind: str, driver: Driver, reque
     ledger_url = ""
     if kind == "postgres":
         postgres: Postgres = request.getfixturevalue("postgres")
-        ledger_url = postgres.database()
+        ledger_url = postgres.ledger()
     stages = [stage for stage in STAGES if stage.name in ONE_BY_ONE[kind]]
     with Sandbox(tmp_path / "journal.jsonl", latency=Latency(0, 0)) as sandbox:
         project = make_project(tmp_path / "project", sandbox.url, ledger_url=ledger_url, targets=BATCHED)

@@ -23,11 +23,11 @@ from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.exceptions import Pause
 from prefect.flow_engine import run_flow
-from prefect.states import Cancelled
+from prefect.states import Cancelled, Crashed, Running
 
 from farebox import ask, automation, llm_task, plan
-from farebox.cli import resume
-from farebox.prefect import collect_batches
+from farebox.cli import resume, run
+from farebox.prefect import collect_batches, flow_runs
 from farebox.runs.continuation import find_continuation
 from farebox.runtime import Runtime
 from farebox.web import page_server
@@ -139,6 +139,26 @@ def test_one_that_is_resumed_too_early_waits_again(runtime: Runtime, sandbox: Sa
     assert_served_once(runtime, sandbox)
 
 
+def test_one_whose_process_was_killed_while_it_waits_is_resumed_too(
+    runtime: Runtime, sandbox: Sandbox, client: SyncPrefectClient, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(flow_runs, "UNHELD_LEASES", 0)
+    batch_rules(sandbox, {"seconds": 3600})
+    run_id = deployed_run(client, left_alone, names=NAMES)
+    assert go_on(client, run_id, left_alone) is None
+    states: list[Any] = [Crashed(), Running()]  # as its worker says, or nobody
+    for ended in states:
+        client.set_flow_run_state(run_id, ended, force=True)
+        assert collect_batches(runtime, client).resumed == []
+        state = client.read_flow_run(run_id).state
+        assert state is not None
+        assert state.name == "Suspended"
+    httpx.post(f"{sandbox.url}/_sandbox/clock", json={"seconds": 3601}).raise_for_status()
+    collected(runtime, client, run_id)
+    assert go_on(client, run_id, left_alone).is_completed()
+    assert_served_once(runtime, sandbox)
+
+
 def test_one_whose_batches_expire_finishes_live_before_it_is_due(
     runtime: Runtime, sandbox: Sandbox, client: SyncPrefectClient
 ):
@@ -241,7 +261,13 @@ def left_alone(names: list[str]) -> list[str]:
     return [future.result() for future in say.map([f"A note about {name}." for name in names])]
 
 
-def test_a_local_run_that_is_left_is_continued_and_nothing_is_asked_again(runtime: Runtime, sandbox: Sandbox):
+def test_a_local_run_that_is_left_is_continued_and_nothing_is_asked_again(
+    runtime: Runtime,
+    sandbox: Sandbox,
+    client: SyncPrefectClient,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+):
     """Ctrl-C while it waits, then as ``farebox runs resume`` does: the batch that was sent is waited for."""
     batch_rules(sandbox, {"seconds": 3600})
 
@@ -260,8 +286,24 @@ def test_a_local_run_that_is_left_is_continued_and_nothing_is_asked_again(runtim
     assert hold["state"] == "suspended"
     assert rows(runtime.ledger, schema.turns) == []
     found = find_continuation(runtime, "last")
-    assert (found.ended, found.waiting, found.run.run_id) == ("waiting for batches", 3, hold["run_id"])
+    assert (found.ended, found.waiting, found.run.run_id) == ("suspended", 3, hold["run_id"])
+    run_id = UUID(found.run.run_id)
+    assert state_type(client, run_id) == "CRASHED"
+    collect_batches(runtime, client)
+    assert state_type(client, run_id) == "CRASHED", "it may be continued at this moment"
+    monkeypatch.setattr(flow_runs, "UNHELD_LEASES", 0)
+    collect_batches(runtime, client)
+    state = client.read_flow_run(run_id).state
+    assert state is not None
+    assert (state.type.value, state.name) == ("PAUSED", "Suspended")
+    record = run._Record()
+    record.run = found.run
+    client.set_flow_run_state(run_id, Crashed(), force=True)
+    run._tell_left(runtime, record)
+    assert "The run is suspended: it waits for 3 turns in batches." in " ".join(capsys.readouterr().err.split())
+    assert state_type(client, run_id) == "PAUSED", "farebox run says so itself, at once"
     httpx.post(f"{sandbox.url}/_sandbox/clock", json={"seconds": 3601}).raise_for_status()
+    assert collect_batches(runtime, client).resumed == [], "no worker would continue it"
     flow_run = resume._flow_run(found.run.run_id)
     resume._schedule(flow_run)
     state = resume._continued(left_alone, flow_run, {"names": NAMES})

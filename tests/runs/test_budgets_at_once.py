@@ -31,7 +31,7 @@ def test_exactly_as_many_as_fit(
     ledger_url = ""
     if kind == "postgres":
         postgres: Postgres = request.getfixturevalue("postgres")
-        ledger_url = postgres.database()
+        ledger_url = postgres.ledger()
     root = tmp_path / "project"
     project = make_project(root, sandbox.url, ledger_url=ledger_url, documents=2, targets=ONE_TARGET)
     with project.runtime_here() as runtime:

@@ -28,7 +28,7 @@ def test_runs_that_are_killed_and_continued_pay_once(
     ledger_url, hosts = "", 1
     if kind == "postgres":
         postgres: Postgres = request.getfixturevalue("postgres")
-        ledger_url, hosts = postgres.database(), 2
+        ledger_url, hosts = postgres.ledger(), 2
     with Sandbox(tmp_path / "journal.jsonl", latency=Latency(LATENCY, 0)) as slow:
         projects = [
             make_project(tmp_path / f"host-{n}", slow.url, ledger_url=ledger_url, lease_seconds=30)

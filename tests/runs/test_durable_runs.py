@@ -75,7 +75,7 @@ def project(request: pytest.FixtureRequest, tmp_path: Path, sandbox: Sandbox) ->
     ledger_url = ""
     if request.param == "postgres":
         postgres: Postgres = request.getfixturevalue("postgres")
-        ledger_url = postgres.database()
+        ledger_url = postgres.ledger()
     return make_project(tmp_path / "project", sandbox.url, ledger_url=ledger_url)
 
 

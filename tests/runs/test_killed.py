@@ -39,7 +39,7 @@ def test_kill_9_in_the_middle_of_runs(tmp_path: Path, kind: str, request: pytest
     ledger_url = ""
     if kind == "postgres":
         postgres: Postgres = request.getfixturevalue("postgres")
-        ledger_url = postgres.database()
+        ledger_url = postgres.ledger()
     with Sandbox(tmp_path / "journal.jsonl", latency=Latency(LATENCY, 0)) as slow:
         project = make_project(tmp_path / "project", slow.url, lease_seconds=LEASE, documents=2, ledger_url=ledger_url)
         kills = 3 if kind == "sqlite" else 2

@@ -5,6 +5,7 @@ import pwd
 import shutil
 import subprocess
 import tempfile
+import threading
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,9 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import sqlalchemy as sa
+
+from pricing.db.database import Store
+from tests.support.made_ledgers import new_epoch
 
 _FLAGS = "-c fsync=off -c listen_addresses='' -c max_connections=200"
 
@@ -44,7 +48,7 @@ def _as_user(base: Path, binaries: Path) -> tuple[list[str], Path]:
 
 
 class Postgres:
-    """One server; ``database()`` makes an empty database and gives its URL.
+    """One server; ``database()`` makes an empty database, ``ledger()`` one with a new ledger, and gives its URL.
 
     ``options`` are its own, like ``-c port=5433``; ``binaries`` the programs of another than the wheel's.
     """
@@ -52,6 +56,8 @@ class Postgres:
     def __init__(self, base: Path, options: str = "", binaries: Path | None = None) -> None:
         self.base = base
         self._options = options
+        self._making = threading.Lock()
+        self._migrated = ""
         found = binaries or _binaries()
         assert found is not None
         self._prefix, self._binaries = _as_user(base, found)
@@ -67,10 +73,28 @@ class Postgres:
         self._run("pg_ctl", "-D", str(self.base / "data"), "-w", "-m", "immediate", "stop")
 
     def database(self) -> str:
+        """A database without tables."""
+        return self._created("template1")
+
+    def ledger(self) -> str:
+        """A database with a new ledger: a copy of one that was migrated."""
+        with self._making:
+            if not self._migrated:
+                made = self.database()
+                store = Store(made)
+                with store.read():
+                    pass
+                store.close()
+                self._migrated = str(sa.make_url(made).database)
+        url = self._created(self._migrated)
+        new_epoch(url, uuid.uuid4().hex)
+        return url
+
+    def _created(self, template: str) -> str:
         name = f"t{uuid.uuid4().hex[:12]}"
         engine = sa.create_engine(self.url("postgres"), isolation_level="AUTOCOMMIT")
         with engine.connect() as connection:
-            connection.exec_driver_sql(f"CREATE DATABASE {name} STRATEGY FILE_COPY")
+            connection.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
         engine.dispose()
         return self.url(name)
 

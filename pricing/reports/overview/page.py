@@ -131,7 +131,7 @@ def _budgets(budgets: Sequence[BurnDown]) -> Section:
 def automation_grid(section: SpendSection) -> Grid:
     """The unit economics of each automation, as a table."""
     heads = (
-        *("automation", "runs", "reached", "refused", "run p50", "run p95", "cost of an outcome", "price"),
+        *("automation", "runs", "completed", "refused", "run p50", "run p95", "cost of an outcome", "price"),
         *("gross margin", "markup", "margin at p95", "spent"),
     )
     rows = tuple(

@@ -70,7 +70,7 @@ def breakdown_in_terminal(found: Breakdown) -> Group:
     return Group(*parts)
 
 
-_RUN_HEADS = ("runs", "reached", "run p50", "run p95", "spent", "share", "charged", "margin")
+_RUN_HEADS = ("runs", "completed", "run p50", "run p95", "spent", "share", "charged", "margin")
 _COST_HEADS = ("attempts", "failed", "in", "cached", "out", "cost", "share")
 
 
@@ -197,7 +197,7 @@ def _operations(section: SpendSection) -> RenderableType:
         ]
         for one in section.operations[:_MOST_ROWS]
     ]
-    columns = ["operation", "model", "tries", "failed", "in", "out", "cost", "share"]
+    columns = ["operation", "model", "attempts", "failed", "in", "out", "cost", "share"]
     return table("Operations by model", columns, rows, names=2)
 
 

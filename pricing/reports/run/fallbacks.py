@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from pricing.reports.run.data import AttemptLine, FallbackLine, TurnLine
+from pricing.reports.run.data import AttemptLine, FallbackLine, TurnLine, at_service_tier
 
 _ERROR_STATUS = 400
 
@@ -24,7 +24,7 @@ def _steps(turn: TurnLine) -> Iterator[str]:
     before: AttemptLine | None = None
     for attempt in turn.attempts:
         status = f"{attempt.status} " if attempt.status is not None and attempt.status >= _ERROR_STATUS else ""
-        yield f"{_place(attempt, before)} {status}{attempt.outcome}"
+        yield f"{_place(attempt, before)} {status}{_end(attempt)}"
         before = attempt
     if turn.outcome == "unfinished":
         yield "unfinished"
@@ -34,11 +34,17 @@ def _steps(turn: TurnLine) -> Iterator[str]:
 
 def _place(attempt: AttemptLine, before: AttemptLine | None) -> str:
     """A new target's name; on the same one, what it was asked again for, or at which service tier."""
-    if before is not None and attempt.target == before.target and attempt.hop != before.hop:
+    if before is None or attempt.target != before.target:
+        return at_service_tier(attempt.target, attempt.service_tier)
+    if attempt.hop != before.hop or attempt.service_tier != before.service_tier:
         return f"{attempt.target} at {attempt.service_tier}"
-    if before is None or attempt.hop != before.hop or attempt.target != before.target:
-        return attempt.target
     kind, _, rest = attempt.reason.partition(" ")
     if kind == "retry":
         return f"retry {rest.partition(' ')[0]}"
     return f"repair ({rest})" if kind == "repair:" else "again"
+
+
+def _end(attempt: AttemptLine) -> str:
+    """How it ended; a line of a batch that was not reached in time has expired."""
+    expired = attempt.service_tier == "batch" and attempt.outcome == "timeout" and attempt.status is None
+    return "expired" if expired else attempt.outcome

@@ -195,7 +195,7 @@ def _models(report: RunReport) -> RenderableType:
         [
             one.target + (" (sandbox)" if one.stand_in and not report.run.stand_in else ""),
             one.model_at,
-            count(one.ok),
+            count(one.attempts),
             count(one.failed),
             count(one.tokens.input),
             count(one.tokens.output),
@@ -204,7 +204,7 @@ def _models(report: RunReport) -> RenderableType:
         ]
         for one in report.models
     ]
-    columns = ["target", "model", "ok", "failed", "in", "out", "cost", "share"]
+    columns = ["target", "model", "attempts", "failed", "in", "out", "cost", "share"]
     return table("Models", columns, rows, names=2)
 
 

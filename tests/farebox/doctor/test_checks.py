@@ -440,7 +440,7 @@ def test_a_clock_that_is_off_the_ledgers_by_much_of_a_lease(
     root: Path, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
 ):
     assert of(examine(root), "lease clock") == [], "SQLite has no clock of its own"
-    monkeypatch.setenv("FAREBOX_LEDGER_URL", postgres.database())
+    monkeypatch.setenv("FAREBOX_LEDGER_URL", postgres.ledger())
     assert one(examine(root), "lease clock").state == "ok"
     now = time.time
     monkeypatch.setattr(time, "time", lambda: now() - 100)

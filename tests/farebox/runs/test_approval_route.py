@@ -49,7 +49,7 @@ class Gate:
         self.automation: Automation = automation_of(weekly)
         self.books = Books(runtime.store)
         self.books.clock = now_us()
-        execution = runtime.ledger.start("run-one").number
+        execution = runtime.ledger.start("run-one")
         self.admission = Admission(runtime, self.automation, "run-one", {"text": "x"}, execution)
 
     def spend(self, run_id: str, cost: int) -> None:

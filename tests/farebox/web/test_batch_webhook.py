@@ -1,9 +1,12 @@
 """Signed notices of providers: what is collected, and what is refused, over HTTP."""
 
+import asyncio
 import json
+import threading
 import time
 from typing import Any
 
+import httpx
 import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
@@ -25,8 +28,17 @@ class Receiver:
     def __init__(self, *secrets: str, prefix: str = "") -> None:
         self.now = float(NOW)
         self.collected: list[str] = []
-        app = BatchWebhook(Starlette(), secrets or (SECRET,), prefix, self.collected.append, clock=lambda: self.now)
+        self.answers: list[bool | Exception] = []
+        """What the next collections come to; then they succeed."""
+        app = BatchWebhook(Starlette(), secrets or (SECRET,), prefix, self.collect, clock=lambda: self.now)
         self.client = TestClient(app, base_url="https://any.example")
+
+    def collect(self, batch_id: str) -> bool:
+        self.collected.append(batch_id)
+        answer = self.answers.pop(0) if self.answers else True
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
 
     def send(self, body: bytes, secret: str = SECRET, notice: str = "wh_1", **changes: str) -> int:
         headers = {**signed_webhook(notice, NOW, body, secret), **changes}
@@ -49,6 +61,37 @@ def test_a_notice_that_is_sent_again_changes_nothing():
     assert [receiver.send(event()) for _ in range(3)] == [202, 204, 204]
     assert receiver.send(event("batch_2"), notice="wh_2") == 202
     assert receiver.collected == ["batch_1", "batch_2"]
+
+
+@pytest.mark.parametrize("failure", [False, RuntimeError("of a library")])
+def test_a_notice_whose_collection_failed_is_taken_again_until_it_succeeds(failure: bool | Exception):
+    receiver = Receiver()
+    receiver.answers = [failure, failure]
+    assert [receiver.send(event()) for _ in range(4)] == [503, 503, 202, 204]
+    assert receiver.collected == ["batch_1"] * 3
+
+
+def test_a_notice_that_comes_again_while_its_batch_is_collected_waits_for_the_same_collection():
+    collected, go_on = list[str](), threading.Event()
+
+    def collect(batch_id: str) -> bool:
+        collected.append(batch_id)
+        return go_on.wait(60) and False
+
+    async def told() -> list[int]:
+        app = BatchWebhook(Starlette(), [SECRET], "", collect, clock=lambda: NOW, patience=0.01)
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="https://any.example") as client:
+            headers = signed_webhook("wh_1", NOW, event(), SECRET)
+            early = [(await client.post(PATH, content=event(), headers=headers)).status_code for _ in range(2)]
+            assert len(collected) <= 1, "one collection at a time"
+            go_on.set()
+            late = early[-1]
+            while late == 202:  # a failed collection does not use the notice up
+                late = (await client.post(PATH, content=event(), headers=headers)).status_code
+            return [*early, late]
+
+    assert asyncio.run(told()) == [202, 202, 503]
 
 
 @pytest.mark.parametrize("seconds", [-301, 301, 86_400])

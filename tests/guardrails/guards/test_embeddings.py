@@ -12,7 +12,7 @@ from guardrails.base import GuardInput, Verdict
 from guardrails.guards.injection_meaning import LONGEST_PASSAGE, passages
 from guardrails.guards.prompt_injection import InjectionGuard
 from guardrails.guards.scope_embeddings import MeaningModel
-from guardrails.guards.topic_scope import NEGATIVES, UNSURE, ScopeGuard, ScopeModel
+from guardrails.guards.topic_scope import UNSURE, ScopeGuard, ScopeModel
 from pricing import ConfigError
 from tests.support.verdicts import verdict_of
 
@@ -24,7 +24,7 @@ async def nobody(*_: object) -> None:
 def test_scope_blocks_more_with_meanings():
     """One fold; ``docs/guardrails.md`` has the figures of all."""
     learnt, judged = next(folds(BANK, 1))
-    model = ScopeModel(learnt, NEGATIVES, embeddings=True)
+    model = ScopeModel(learnt, embeddings=True)
     wrong, blocked = ([model.inside(text) < UNSURE for text in texts] for texts in (judged, strange()))
     assert sum(wrong) <= 0.07 * len(wrong)
     assert sum(blocked) >= 0.85 * len(blocked)

@@ -5,10 +5,10 @@ import pytest
 
 from benchmarks.guard_texts import hostile
 from benchmarks.guards import held_out_shares
-from benchmarks.held_out_intents import BANK, SHOP
+from benchmarks.held_out_intents import BANK, SHOP, strange
 from benchmarks.intents import requests
 from guardrails.base import GuardInput, Reason, Verdict
-from guardrails.guards.topic_scope import ScopeGuard, ScopeModel
+from guardrails.guards.topic_scope import NEGATIVES, SURE, UNSURE, ScopeGuard, ScopeModel
 from guardrails.guards.toxicity import InappropriateGuard
 from guardrails.model_calls import ModelJudgement
 from tests.support.effort import assert_cheap
@@ -56,6 +56,59 @@ def test_a_scope_with_few_and_varied_examples_blocks_less_rather_than_wrongly():
     wrong, blocked, _ = held_out_shares(SHOP, (1,))
     assert wrong <= 0.1
     assert blocked >= 0.3
+
+
+FEW = ("where is my parcel", "i want my money back", "the lamp arrived broken", "i can't log in to my account")
+
+
+def test_few_examples_block_hardly_any_request():
+    """Four of them tell little of what else belongs: what is like none is unsure rather than blocked."""
+    for embeddings in (False, True):
+        model = ScopeModel(FEW, embeddings=embeddings)
+        own = ["track my order", "you refunded too little", "one glass of the set is cracked", "reset my password"]
+        assert sum(model.inside(text) < UNSURE for text in own) == 0, embeddings
+        assert any(model.inside(text) < SURE for text in strange()), embeddings
+        assert all(model.inside(text) >= SURE for text in FEW), embeddings
+
+
+@pytest.mark.parametrize("embeddings", [False, True])
+def test_built_in_examples_of_what_does_not_belong_yield_to_the_scope(embeddings: bool):
+    """A kitchen timer belongs to a kitchen, whatever other scopes think of timers."""
+    kitchen = [f"set a timer for {count} minutes" for count in (5, 8, 10, 20, 45)] + [
+        *("start the timer", "stop the timer", "how long until the timer rings", "pause my timer", "cancel the timer"),
+        *("how do i cook rice", "how long do i boil eggs", "a recipe for pancakes", "what goes into pesto"),
+    ]
+    model = ScopeModel(kitchen, embeddings=embeddings)
+    assert "set a timer for ten minutes" in NEGATIVES
+    assert model.inside("set a timer for ten minutes") >= SURE
+    near = ["set a timer for ten minutes", "cancel my timer", "stop the timer now"]
+    yielding, told = (
+        ScopeModel(kitchen, background=near, embeddings=embeddings),
+        ScopeModel(kitchen, near, background=(), embeddings=embeddings),
+    )
+    assert all(told.inside(text) < yielding.inside(text) for text in near)
+
+
+@pytest.mark.parametrize("embeddings", [False, True])
+def test_examples_that_repeat_each_other_do_not_raise_the_threshold(embeddings: bool):
+    """Examples from templates are so alike that each promises more than requests in other words hold."""
+    repeated = [
+        f"{ask} the invoice of {month}"
+        for ask in ("send me", "where is", "please print", "i need")
+        for month in ("may", "june", "july", "march", "april")
+    ]
+    model = ScopeModel(repeated, embeddings=embeddings)
+    assert model.inside("can you email me a copy of the june invoice") >= UNSURE
+    assert model.inside("tell me a joke") < UNSURE
+
+
+@pytest.mark.parametrize("embeddings", [False, True])
+def test_most_examples_are_surely_inside_and_one_alone_is_enough(embeddings: bool):
+    phrases = [phrase for texts in BANK.values() for phrase in texts.split("|")]
+    model = ScopeModel(phrases, embeddings=embeddings)
+    assert sum(model.inside(phrase) >= SURE for phrase in phrases) >= 0.97 * len(phrases)
+    alone = ScopeModel(["where is my parcel"], background=(), embeddings=embeddings)
+    assert alone.inside("where is my parcel") > alone.inside("write a poem about spring") >= UNSURE
 
 
 async def test_the_grey_zone_asks_a_model_and_pays_for_it():

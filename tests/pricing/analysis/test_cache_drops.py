@@ -253,9 +253,34 @@ def found_after(before: int, change: Change, *, most: int = 10) -> int | None:
 def test_a_change_of_the_requests_lets_a_drop_be_found_sooner():
     edited = with_hash("system", lambda *_: "other")
     nothing: Change = lambda world, *_: world  # noqa: E731 - beside the other
-    assert [found_after(10, edited), found_after(10, nothing)] == [4, 8]
+    assert [found_after(10, edited), found_after(10, nothing)] == [4, 4]
     assert [found_after(30, edited), found_after(30, nothing)] == [3, 4]
     assert [found_after(6, edited), found_after(6, nothing)] == [5, None]
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "found"),
+    [
+        ([0.9, 0.88, 0.92, 0.9, 0.91, 0.89, 0.9], [0.2] * 4, 4),
+        ([0.9, 0.88, 0.92, 0.9, 0.91, 0.89, 0.9], [0.2] * 3, None),
+        ([0.9, 0.88, 0.92, 0.9, 0.91, 0.89], [0.2] * 4, None),
+        ([0.9, 0.6, 0.92, 0.9, 0.91, 0.89, 0.9, 0.88], [0.2] * 4, None),
+        ([0.9, 0.6, 0.92, 0.9, 0.91, 0.89, 0.9, 0.88], [0.7] * 4, None),
+        ([0.9] * 7, [0.75] * 4, None),
+    ],
+)
+def test_few_runs_are_compared_by_how_far_they_are_below(before: list[float], now: list[float], found: int | None):
+    assert drop_length([*before, *now]) == found
+
+
+def test_a_first_weekend_is_not_a_drop_and_rarer_runs_are():
+    """Four hours apart in place of one: seven runs are a weekend, and more are another schedule."""
+    shares, hour, now = [1_800, 1_850, 1_750] * 12, 3_600.0, 0.0
+    uses = [run_use(run, read, run * hour, requests=1) for run, read in enumerate(shares)]
+    for low in range(1, 9):
+        now = (len(shares) + 4 * low) * hour
+        uses.append(run_use(len(uses), 100, now, requests=1))
+        assert (runs_dropped(uses) is not None) == (low == 8), low
 
 
 def test_an_edited_text_that_is_read_as_before_is_no_drop():

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from pricing.db.database import Store
+from tests.support.made_ledgers import migrated_for_real
 from tests.support.report_books import Books
 
 
@@ -21,5 +22,5 @@ def test_ledgers_of_several_threads_are_migrated_apart(tmp_path: Path):
             store.close()
 
     names = ["one", "two", "three"]
-    with ThreadPoolExecutor(3) as pool:
+    with migrated_for_real(), ThreadPoolExecutor(3) as pool:
         assert list(pool.map(first_run, names)) == names

@@ -51,9 +51,9 @@ def write_first_version(url: str) -> None:
 
 
 @pytest.fixture
-def ledger(database_url: str):
-    write_first_version(database_url)
-    store = Store(database_url)
+def ledger(empty_database_url: str):
+    write_first_version(empty_database_url)
+    store = Store(empty_database_url)
     yield Ledger(store, lease_seconds=60, clock=lambda: NOON + 61_000_000)
     store.close()
 
@@ -83,8 +83,8 @@ def test_a_window_of_the_first_version_goes_on(ledger: Ledger):
     assert (change["limit_nano"], change["soft_nano"], change["origin"]) == (USD, USD // 2, "window")
 
 
-def test_what_calibrations_paid_for_is_kept_and_tokens_that_nobody_told_become_unknown(database_url: str):
-    engine = sa.create_engine(database_url)
+def test_what_calibrations_paid_for_is_kept_and_tokens_that_nobody_told_become_unknown(empty_database_url: str):
+    engine = sa.create_engine(empty_database_url)
     score = (
         "INSERT INTO calibration_scores VALUES (:key, 'digest/classify', 'r', :now, :now, 1.0, 300, 2000000, :read, "
         ":written, :yes, '[]')"
@@ -95,7 +95,7 @@ def test_what_calibrations_paid_for_is_kept_and_tokens_that_nobody_told_become_u
             values = {"key": key, "now": now_us(), "read": read, "written": written, "yes": True}
             connection.execute(sa.text(score), values)
     engine.dispose()
-    store = Store(database_url)
+    store = Store(empty_database_url)
     found = Results(store, "digest/classify").read()
     store.close()
     assert {key: (one.input_tokens, one.output_tokens) for key, one in found.items()} == {

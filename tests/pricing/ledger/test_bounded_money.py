@@ -112,14 +112,14 @@ HOLD = (
 REST = ("INSERT INTO hold_budgets VALUES ('wild', 'b', NULL)", "INSERT INTO inflight VALUES ('a', 'wild', 3, :intent)")
 
 
-def test_what_an_earlier_version_let_in_no_longer_stops_runs(database_url: str):
+def test_what_an_earlier_version_let_in_no_longer_stops_runs(empty_database_url: str):
     """A hold and a budget that 6e14 tokens had brought to the limits of 64 bits, or beyond them."""
-    engine = sa.create_engine(database_url.replace("postgresql:", "postgresql+psycopg:"))
+    engine = sa.create_engine(empty_database_url.replace("postgresql:", "postgresql+psycopg:"))
     values = {
         "yes": True,
         "no": False,
         "now": NOON,
-        "wild": 1e19 if database_url.startswith("sqlite") else 2**63 - 2,
+        "wild": 1e19 if empty_database_url.startswith("sqlite") else 2**63 - 2,
         "intent": json.dumps(as_row(an_intent(a_run(), worst=3)) | {"run_id": "wild"}),
     }
     with engine.begin() as connection:
@@ -129,7 +129,7 @@ def test_what_an_earlier_version_let_in_no_longer_stops_runs(database_url: str):
             used = {name: value for name, value in values.items() if f":{name}" in statement}
             connection.execute(sa.text(statement), used)
     engine.dispose()
-    store = Store(database_url)
+    store = Store(empty_database_url)
     ledger = Ledger(store, lease_seconds=60, clock=lambda: NOON)
     try:
         [hold] = rows(ledger, schema.holds)

@@ -155,6 +155,6 @@ def test_budgets_on_postgres(postgres: Postgres):
 
     class OnPostgres(Budgets):
         def url(self) -> str:
-            return postgres.database()
+            return postgres.ledger()
 
     run_state_machine_as_test(OnPostgres, settings=settings(TestBudgets.settings, max_examples=5))

@@ -9,13 +9,13 @@ from tests.support.waiting import PATIENCE
 ROOT = Path(__file__).parents[3]
 
 
-def test_processes_at_once_use_a_budget_up_and_no_more(database_url: str):
+def test_processes_at_once_use_a_budget_up_and_no_more(empty_database_url: str):
     code = (
         "import sys; from benchmarks.budget_storm import storm, verdict; out = storm(sys.argv[1], 6, 60); "
         "print(verdict(out), out.admitted, out)"
     )
     said = subprocess.run(
-        [sys.executable, "-c", code, database_url],
+        [sys.executable, "-c", code, empty_database_url],
         capture_output=True,
         text=True,
         check=True,

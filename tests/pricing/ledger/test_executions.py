@@ -250,16 +250,16 @@ def test_a_run_that_ends_with_a_hold_that_cannot_be_settled_ends_all_the_same(le
 # Ledgers of the version before ---------------------------------------------------------------------------------------
 
 
-def test_a_ledger_that_no_run_could_start_on_any_more_is_repaired_when_it_is_opened(database_url: str):
+def test_a_ledger_that_no_run_could_start_on_any_more_is_repaired_when_it_is_opened(empty_database_url: str):
     """The old sequence: held, started again, refused with the ordinal that the live hold owns."""
-    engine = sa.create_engine(database_url)
+    engine = sa.create_engine(empty_database_url)
     with engine.begin() as connection:
         lay(connection, 7)
         values = {"yes": True, "no": False, "now": NOON, "ends": NOON + 10**12}
         for statement in BROKEN:
             connection.execute(sa.text(statement), values)
     engine.dispose()
-    store = Store(database_url)
+    store = Store(empty_database_url)
     ledger = Ledger(store, lease_seconds=60, clock=lambda: NOON + LEASE)
     assert [row["ordinal"] for row in rows(ledger, schema.holds)] == [1]
     assert ledger.admit(a_run(held=1), [per_day(USD)]) == []
@@ -284,7 +284,7 @@ def test_any_interleaving_ends_with_every_hold_settled_once_and_everybody_able_t
 
 
 def test_any_interleaving_on_postgres(postgres: Postgres):
-    interleavings = Interleavings(postgres.database())
+    interleavings = Interleavings(postgres.ledger())
     for seed in range(ON_POSTGRES):
         interleavings.run(seed)
     interleavings.close()

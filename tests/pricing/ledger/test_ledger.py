@@ -37,7 +37,8 @@ def is_ours(sqlite: bool, _: object, name: str, kind: str, *__: object) -> bool:
 
 
 @pytest.mark.filterwarnings("ignore:Did not recognize type 'xid8'", "ignore:Can't validate argument")
-def test_migrations_build_exactly_the_schema(store: Store):
+def test_migrations_build_exactly_the_schema(empty_database_url: str):
+    store = Store(empty_database_url)
     with store.write() as connection:
         context = MigrationContext.configure(connection, opts={"include_object": partial(is_ours, store.is_sqlite)})
         differences = compare_metadata(context, schema.runs.metadata)
@@ -45,10 +46,11 @@ def test_migrations_build_exactly_the_schema(store: Store):
     with store.read() as connection:
         assert connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar() == schema.VERSION
         assert connection.execute(sa.select(schema.meta.c.value)).scalar()
+    store.close()
 
 
-def test_two_processes_worth_of_stores_migrate_one_database(database_url: str):
-    stores = [Store(database_url) for _ in range(6)]
+def test_two_processes_worth_of_stores_migrate_one_database(empty_database_url: str):
+    stores = [Store(empty_database_url) for _ in range(6)]
 
     def first_use(store: Store) -> int:
         with store.read() as connection:

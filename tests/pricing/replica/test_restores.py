@@ -95,7 +95,7 @@ class PostgresMachine:
 
     def __init__(self, server: Postgres) -> None:
         self._server = server
-        self.store = Store(server.database())
+        self.store = Store(server.ledger())
         self._copy: str | None = None
         self.backup()
 
@@ -279,7 +279,7 @@ def test_older_rows_are_compared_by_number_and_sums(store: Store, tmp_path: Path
 
 def test_a_dump_in_another_server_is_copied_whole(postgres: Postgres, tmp_path: Path):
     """Its rows bear transaction ids that the new server has yet to reach; new rows bear lower ones than the watermark."""
-    source = Store(postgres.database())
+    source = Store(postgres.ledger())
     spend_transactions(source, 1_500)
     write(source, 1, 4)
     Replica(tmp_path / "replica.duckdb", source).sync()

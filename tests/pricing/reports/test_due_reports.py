@@ -90,10 +90,14 @@ def test_it_says_what_became_of_the_lines_of_batches(
             tier = None if end == "live" else "batch"
             intent = light_books.intent(run, turn, ordinal=ordinal, service_tier_asked=tier)
             outcome = "ok" if end == "live" else end
-            light_books.end(intent, CENT if outcome == "ok" else 0, outcome, service_tier=tier)
+            status = 200 if outcome == "ok" else None
+            light_books.end(intent, CENT if outcome == "ok" else 0, outcome, service_tier=tier, status=status)
         light_books.turn(run, turn, len(ends))
     report = report_of(light_replica, "batched-run")
     assert due_sentence(report) == f"Due 2026-09-21 20:13 UTC.{' ' if told else ''}{told}"
+    stories = {line.story for line in report.fallbacks}
+    if turns.get("b") == ["timeout", "live"]:
+        assert "summarize: haiku at batch expired → haiku at standard ok" in stories
 
 
 def test_a_run_without_a_due_time_says_nothing_of_it(books: Books, replica: Replica):

@@ -175,8 +175,8 @@ def test_asking_the_same_target_at_standard_is_told_and_is_no_move(light_books: 
     light_books.ledger.settle("r-full", "completed")
     light_replica.sync()
     assert {one.story for one in run_report(light_replica, "r-full").fallbacks} == {
-        "summarize: gpt 429 tier_capacity → gpt at standard ok",
-        "summarize: gpt 429 tier_capacity → haiku ok",
+        "summarize: gpt at flex 429 tier_capacity → gpt at standard ok",
+        "summarize: gpt at flex 429 tier_capacity → haiku ok",
     }
     with light_replica.read() as connection:
         assert connection.execute("SELECT origin, target, turns FROM run_moves").fetchall() == [("gpt", "haiku", 1)]

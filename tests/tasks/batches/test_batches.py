@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from pricing import TextPart, Usage
+from pricing import TextPart, Usage, now_us
 from pricing.rates import RateCard
-from tasks.batches import BatchCallFailed, BatchNotEnded, BatchUncertain, LinesRefused, ResultTally
+from tasks.batches import BatchCallFailed, BatchHandle, BatchNotEnded, BatchUncertain, LinesRefused, ResultTally
 from tasks.providers import HttpRequest
 from tasks.providers.transport import HttpReply
 from tests.support.batches import DAY, KEY, BatchBench, question, some_lines
@@ -160,6 +160,26 @@ def test_files_that_come_after_the_end_are_not_taken_for_none(bench: BatchBench,
         bench.taken(handle)
     assert (late.value.call, late.value.failure.code) == ("results", "output_file_missing")
     assert {result.outcome for result in bench.taken(handle)} == {"succeeded"}
+
+
+def test_a_file_of_results_that_never_comes_is_given_up_an_hour_after_the_end(bench: BatchBench):
+    target, now = bench.target("openai"), now_us() // 1_000_000
+    handle = BatchHandle(target, "batch_1", "wave-1", ("line-0", "line-1"))
+
+    def replies(ended: int) -> Gateway:
+        told = {"id": "batch_1", "status": "completed", "completed_at": ended, "request_counts": {"completed": 2}}
+        return Gateway(200, json.dumps(told))
+
+    async def outcomes(client: Any, ended: int) -> list[tuple[str, bool]]:
+        found = [one async for one in replace(client, transport=replies(ended)).results(handle)]
+        return [(one.outcome, one.failure is not None and one.failure.maybe_billed) for one in found]
+
+    async def late(client: Any) -> None:
+        with pytest.raises(BatchCallFailed):
+            await outcomes(client, now - 60)
+        assert await outcomes(client, now - 7_200) == [("missing", True)] * 2, "what the provider counts may be billed"
+
+    bench.run("openai", late)
 
 
 @each
@@ -416,15 +436,15 @@ def test_lines_are_split_by_the_limits_of_the_provider(bench: BatchBench, kind: 
         narrow = replace(client, rules=replace(client.rules, lines=3, whole=10**6))
         short = replace(client, rules=replace(client.rules, whole=size))
         tiny = replace(client, rules=replace(client.rules, whole=20))
-        assert tiny.split(target, lines) == [(line,) for line in lines]
+        assert tiny.split(target, lines, 1_000) == [(line,) for line in lines]
         with pytest.raises(LinesRefused, match="at most 20 are accepted"):
             await tiny.submit(target, lines[:1], label="wave-1")
         for whole in range(size - 40, size + 40):  # the frame around the lines counts, too
             close = replace(client, rules=replace(client.rules, whole=whole), transport=Gateway(200, '{"id": "b"}'))
-            for part in close.split(target, lines):
+            for part in close.split(target, lines, 1_000):
                 await close.submit(target, part, label="wave-1")
-        assert [line for part in short.split(target, lines) for line in part] == lines
-        assert len(short.split(target, lines)) > 1
+        assert [line for part in short.split(target, lines, 1_000) for line in part] == lines
+        assert len(short.split(target, lines, 1_000)) > 1
         with pytest.raises(LinesRefused, match=r"1 to 3 lines, not 7"):
             await narrow.submit(target, lines, label="wave-1")
         with pytest.raises(LinesRefused, match="must be unique"):
@@ -433,7 +453,7 @@ def test_lines_are_split_by_the_limits_of_the_provider(bench: BatchBench, kind: 
             await client.submit(target, [], label="wave-1")
         with pytest.raises(ValueError, match="not a valid batch label"):
             await client.submit(target, lines, label="has spaces")
-        return [len(part) for part in narrow.split(target, lines)]
+        return [len(part) for part in narrow.split(target, lines, 1_000)]
 
     assert bench.run(target.provider, parts) == [3, 3, 1]
 

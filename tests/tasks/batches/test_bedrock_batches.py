@@ -106,15 +106,15 @@ def test_a_job_has_a_hundred_records_at_least(bench: BatchBench):
     place = target(bench)
 
     async def parts(client: Any) -> list[int]:
-        assert [len(part) for part in client.split(place, some_lines(client, place, 99))] == [99]
+        assert [len(part) for part in client.split(place, some_lines(client, place, 99), 1_000)] == [99]
         with pytest.raises(LinesRefused, match=r"100 to 50,000 lines, not 40"):
             await client.submit(place, some_lines(client, place, 40), label="wave-1")
         narrow = replace(client, rules=replace(client.rules, lines=200))
         lines = some_lines(client, place, 450)
-        found = narrow.split(place, lines)
+        found = narrow.split(place, lines, 1_000)
         assert [line for part in found for line in part] == lines
         mixed = [*lines[:150], *(replace(line, path="invoke") for line in lines[150:250])]
-        assert [len(part) for part in client.split(place, mixed)] == [150, 100]
+        assert [len(part) for part in client.split(place, mixed, 1_000)] == [150, 100]
         return [len(part) for part in found]
 
     assert bench.run("bedrock", parts) == [200, 150, 100]

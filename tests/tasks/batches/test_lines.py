@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,9 +14,10 @@ from tasks.batches import BatchCallFailed, BatchHandle, BatchLine, LineResult, R
 from tasks.batches.anthropic import _result as anthropic_row
 from tasks.batches.bedrock import _result as bedrock_row
 from tasks.batches.calls import cut_lines
-from tasks.batches.lines import Matched
+from tasks.batches.lines import Matched, split
 from tasks.batches.openai import _result as openai_row
 from tasks.providers import Failure, HttpRequest
+from tasks.providers.batch_rules import BatchRules
 from tasks.providers.bodies import LARGEST_ANSWER
 from tasks.providers.failure_kinds import failure
 from tasks.providers.json_fields import encode
@@ -180,3 +182,45 @@ def test_each_line_counts_once(submitted: list[str], came: list[str | None]):
     assert tally.damaged == came.count(None)
     assert tally.unknown == sum(line_id is not None and line_id not in submitted for line_id in came)
     assert len(taken) + tally.repeated + tally.unknown + tally.damaged == len(came)
+
+
+BEDROCK = BatchRules(api="bedrock", paths=("/converse",), lines=50_000, whole=10**9, least=100)
+
+
+@pytest.mark.parametrize(
+    ("number", "most", "parts"),
+    [
+        (1_050, 1_000, [950, 100]),
+        (1_100, 1_000, [1_000, 100]),
+        (2_001, 1_000, [1_000, 901, 100]),
+        (150, 100, [150]),
+        (250, 100, [100, 150]),
+        (99, 1_000, [99]),
+        (120, 10, [120]),
+        (300, 10, [100, 100, 100]),
+    ],
+)
+def test_no_rest_is_too_small_for_a_provider_that_wants_many(number: int, most: int, parts: list[int]):
+    lines = [BatchLine(f"line-{place}", "/converse", b"{}") for place in range(number)]
+    found = split(BEDROCK, lines, lambda _line: 100, most)
+    assert [line for part in found for line in part] == lines
+    assert [len(part) for part in found] == parts
+
+
+def test_lines_are_not_put_together_that_one_batch_cannot_hold():
+    lines = [BatchLine(f"line-{place}", "/converse", b"{}") for place in range(150)]
+    found = split(replace(BEDROCK, whole=100 * 120), lines, lambda _line: 100, 1_000)
+    assert [len(part) for part in found] == [120, 30], "the live endpoint takes the rest"
+
+
+@given(st.integers(0, 400), st.integers(1, 300), st.integers(1, 120), st.integers(1, 400))
+def test_lines_are_split_within_every_limit(number: int, most: int, least: int, limit: int):
+    rules = replace(BEDROCK, least=least, lines=max(limit, least))
+    lines = [BatchLine(f"line-{place}", "/converse", b"{}") for place in range(number)]
+    found = split(rules, lines, lambda _line: 1, most)
+    assert [line for part in found for line in part] == lines
+    assert all(len(part) <= rules.lines for part in found)
+    if all(len(part) >= least for part in found):
+        assert all(len(part) <= max(most, 2 * least) for part in found)
+    elif number >= least:
+        assert rules.lines < 2 * least, "a rest stays only where no batch can take it"
