@@ -62,10 +62,10 @@ class SentenceEncoder:
         self._first = [np.concatenate(list(weight), axis=1) for weight in first]
         self._shares = np.empty((_KEPT_TOKENS, sum(width for width, _ in _WIDTHS) * _WIDTH), dtype=np.float32)
         self._projected = np.empty((_KEPT_TOKENS, len(_WIDTHS) * _WIDTH), dtype=np.float32)
-        self._start_anew()
-        after_fork(self._start_anew)
+        self._reset()
+        after_fork(self._reset)
 
-    def _start_anew(self) -> None:
+    def _reset(self) -> None:
         """In a forked child: the thread that held the lock is not here, and may have been in the middle of a change."""
         self._lock = Lock()
         self._slots: dict[int, int] = {}
