@@ -32,6 +32,8 @@ from pricing.errors import LedgerAway, LedgerBusy, LedgerError, LedgerUnusable
 if TYPE_CHECKING:
     from alembic.config import Config
 
+    from pricing.db.page_writer import PageWriter  # it loads Postgres' driver
+
 _ELSEWHERE = "Make its folder writable, or point FAREBOX_HOME at another one."
 _FREE_SPACE = "Free space on its disk and run again: what was written before is safe."
 _HOLDER = "Close whatever holds it open (a database browser, a backup) and run again."
