@@ -57,7 +57,7 @@ def usual_thinking_tokens(target: Target, setting: Reasoning | None, *, tools: b
 def output_limit(target: Target, request: ModelRequest) -> int:
     """The most tokens that a reply may have: the answer's ``max_tokens``, and tokens for thoughts on top."""
     asked, tools = request.reasoning or target.reasoning, bool(request.tools)
-    allowance = _allowance(target.provider, target.model, target.window, asked, tools) * request.reasoning_factor
+    allowance = _allowance(target.provider, target.model, target.window, asked, tools) * request.room_factor
     return _answer_limit(target.provider, target.model, target.max_output, request.max_tokens, allowance)
 
 

@@ -50,6 +50,6 @@ class Repair:
     def apply(self, request: ModelRequest, reply: ModelReply) -> ModelRequest:
         """The request that asks again."""
         if self.message is None:
-            return replace(request, max_tokens=request.max_tokens * 2, reasoning_factor=request.reasoning_factor * 2)
+            return replace(request, max_tokens=request.max_tokens * 2, room_factor=request.room_factor * 2)
         said = [Message.of("assistant", reply.text)] if reply.text else []
         return replace(request, messages=[*request.messages, *said, Message.of("user", self.message)])

@@ -194,7 +194,7 @@ def test_a_budget_of_gemini_leaves_the_answer_its_tokens():
     config = json.loads(adapter_for("gemini").encode(where, asked).body)["generationConfig"]
     assert config["maxOutputTokens"] == 65_535
     assert config["thinkingConfig"]["thinkingBudget"] == 5_535
-    again = json.loads(adapter_for("gemini").encode(where, replace(asked, max_tokens=500, reasoning_factor=2)).body)
+    again = json.loads(adapter_for("gemini").encode(where, replace(asked, max_tokens=500, room_factor=2)).body)
     assert again["generationConfig"]["maxOutputTokens"] == 60_000 + 5_535
     assert again["generationConfig"]["thinkingConfig"]["thinkingBudget"] == 32_768
 
