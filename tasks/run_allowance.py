@@ -49,9 +49,13 @@ async def allowance_in(engine: Engine, messages: Sequence[Message], left: Callab
     said = [[message.role, [identity(part) for part in message.parts]] for message in messages]
     digest = hashlib.sha256(json_text(said).encode("utf-8", "surrogatepass")).hexdigest()
 
+    def stored() -> Mapping[str, str | int | None]:
+        found = left()
+        return {"told": found.message, "money_nano": found.money_nano}  # as in journals of version 0.5
+
     def look() -> Mapping[str, str | int | None]:
         call = ToolCall(engine, _RULES, {"conversation": digest}, "agent")
-        outcome = call_tool(call, _RULES, lambda: dict(left()._asdict()), task=False)
+        outcome = call_tool(call, _RULES, stored, task=False)
         found: Mapping[str, str | int | None] = outcome.value
         return found
 

@@ -98,7 +98,7 @@ def main() -> NoReturn:
     except Exception as error:
         from farebox.cli.output import complain
 
-        if (reported := _told(error) or _damage()) is None:
+        if (reported := _as_our_error(error) or _damage()) is None:
             raise
         complain(reported)
         sys.exit(reported.exit_code)
@@ -117,7 +117,7 @@ def _run(given: Sequence[str]) -> None:
         app(given, exit_on_error=False, print_error=False)
 
 
-def _told(error: Exception) -> FareboxError | None:
+def _as_our_error(error: Exception) -> FareboxError | None:
     """The error to report, if it is one of ours or of the command line's."""
     from cyclopts import CycloptsError, UnusedCliTokensError
 
@@ -125,11 +125,11 @@ def _told(error: Exception) -> FareboxError | None:
 
     if isinstance(error, CycloptsError):
         command = " ".join(("farebox", *(error.command_chain or ())))
-        told = str(error).strip()
+        arguments = str(error).strip()
         if isinstance(error, UnusedCliTokensError):
             words = ", ".join(repr(word[:40]) for word in error.unused_tokens or ())
-            told = f"`{command}` takes no argument {words}."
-        return UsageError(told, next_step=f"See `{command} --help`.")
+            arguments = f"`{command}` takes no argument {words}."
+        return UsageError(arguments, next_step=f"See `{command} --help`.")
     return error if isinstance(error, FareboxError) else None
 
 

@@ -74,10 +74,10 @@ def sample_quote(name: str, given: dict[str, str], items: int, *, whose: RunOwne
 def lines(found: SampleQuote) -> list[str]:
     """The quote from the sample, as lines for people."""
     amounts = f"p50 {_shown(found.p50)}, p95 {_shown(found.p95)}"
-    told = [f"The whole run, from the sample: {amounts}, from {plural(found.turns, 'turn')}."]
+    texts = [f"The whole run, from the sample: {amounts}, from {plural(found.turns, 'turn')}."]
     if found.unseen:
-        told.append(f"Not in the sample, and left out: {', '.join(found.unseen)}.")
-    return told
+        texts.append(f"Not in the sample, and left out: {', '.join(found.unseen)}.")
+    return texts
 
 
 def size_parameter(flow: Flow[..., Any]) -> str:

@@ -127,7 +127,7 @@ def follow_watched(
             end = _ended(record, start)
         except KeyboardInterrupt:
             display.stop()
-            _tell_left(runtime, record)
+            _print_remaining(runtime, record)
             raise
         finally:
             display.stop()
@@ -144,7 +144,7 @@ def follow_watched(
         raise end.error
 
 
-def _tell_left(runtime: Runtime, record: _Record) -> None:
+def _print_remaining(runtime: Runtime, record: _Record) -> None:
     """Print how to continue a run that was interrupted while it waited for batches, and show it so in Prefect."""
     if record.run is None or not (batches := runtime.batches.open(record.run.run_id)):
         return

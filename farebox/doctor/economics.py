@@ -55,8 +55,8 @@ class EconomicFinding:
 
     def to_json(self) -> dict[str, Any]:
         """As plain data."""
-        message = asdict(self)
-        return {**message, "at_stake_nano": message.pop("at_stake")}
+        data = asdict(self)
+        return {**data, "at_stake_nano": data.pop("at_stake")}
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,13 +43,13 @@ def try_judge(runtime: Runtime, labelled: Sequence[Labelled], place: str = "") -
     )
     step = PlanStep(JUDGE, len(labelled), read + _AROUND_TOKENS, _VERDICT_TOKENS)
     spec = Automation(NAME, Price.parse("0 USD"), Budget(), DeclaredPlan(Plan((step,)), {JUDGE: STEP}))
-    ride = admit(runtime, spec, str(uuid.uuid4()), {})
+    admitted = admit(runtime, spec, str(uuid.uuid4()), {})
     try:
-        judged = runtime.engine.loop.run(_judged(judge, labelled, ride.run.run_id))
+        judged = runtime.engine.loop.run(_judged(judge, labelled, admitted.run.run_id))
     except BaseException as error:
-        ride.finish(error)
+        admitted.finish(error)
         raise
-    ride.finish(None)
+    admitted.finish(None)
     runtime.replica.sync()
     return judged
 

@@ -67,7 +67,7 @@ from pricing.quotes import (
 )
 from pricing.rates import STANDARD
 from tasks import Step, current_run
-from tasks.providers import answer_limit, thinking_room
+from tasks.providers import answer_limit, reasoning_allowance
 from tasks.routing import Candidate, Quality, Route, Target, describe, economic_reason
 
 _logger = logging.getLogger(__name__)
@@ -229,10 +229,10 @@ def _targets_of(route: Route, step: Step, cached: CachedPrompts) -> OperationTar
     """Where the turns of a step may go."""
     models = [_model_at(one) for one in route]
     standard = [(one.target.provider, one.target.model) for one in route]  # which each falls back to
-    rooms: dict[ModelAt, int] = {}
+    allowances: dict[ModelAt, int] = {}
     for one, *served in zip(route, models, standard, strict=True):
-        room = _room(one.target, step)
-        rooms |= {where: max(room, rooms.get(where, 0)) for where in served}
+        allowance = _reasoning_allowance(one.target, step)
+        allowances |= {where: max(allowance, allowances.get(where, 0)) for where in served}
     return OperationTargets(
         primary=models[0],
         begins=tuple((where, one.percent) for where, one in zip(models, route, strict=True) if one.percent is not None),
@@ -240,7 +240,7 @@ def _targets_of(route: Route, step: Step, cached: CachedPrompts) -> OperationTar
         max_output=step.max_tokens,
         max_input=max(candidate.target.window for candidate in route),
         max_attempts=BILLED_PER_TURN,
-        rooms=rooms,
+        allowances=allowances,
         thoughts={where: one.thinking for where, one in zip(models, route, strict=True)},
         live={where: one.live_percent for where, one in zip(models, route, strict=True) if one.live_percent},
         cached=cached,
@@ -252,10 +252,10 @@ def _begins(route: Route) -> list[Candidate]:
     return [one for one in route if one.percent is not None]
 
 
-def _room(target: Target, step: Step) -> int:
+def _reasoning_allowance(target: Target, step: Step) -> int:
     """The most tokens of thinking on top of an answer. A step of several turns may have tools."""
-    room = thinking_room(target, step.reasoning, tools=step.max_turns > 1)
-    return max(0, answer_limit(target, step.max_tokens, room) - min(step.max_tokens, target.max_output))
+    allowance = reasoning_allowance(target, step.reasoning, tools=step.max_turns > 1)
+    return max(0, answer_limit(target, step.max_tokens, allowance) - min(step.max_tokens, target.max_output))
 
 
 def _model_at(one: Candidate) -> ModelAt:

@@ -37,7 +37,7 @@ KEPT = timedelta(days=1)
 
 
 @contextmanager
-def waiting_for_batches(ride: AdmittedRun, flow_run: FlowRun, *, suspends: bool) -> Iterator[None]:
+def waiting_for_batches(admitted: AdmittedRun, flow_run: FlowRun, *, suspends: bool) -> Iterator[None]:
     """Open the waves of a run with a due time for a block, and suspend the run where its turns have left.
 
     Whatever the block does after they have, also if it returns: what it returns then lacks their answers.
@@ -46,11 +46,11 @@ def waiting_for_batches(ride: AdmittedRun, flow_run: FlowRun, *, suspends: bool)
         Pause: the run is suspended until its batches are back.
     """
     engine = get_runtime().engine
-    if ride.run.due_at is None or engine.waves is None or not ride.run.durable:
+    if admitted.run.due_at is None or engine.waves is None or not admitted.run.durable:
         yield
         return
     mode: WaitMode = "suspended" if suspends and Suspending.can(flow_run) else "here"
-    waves = engine.waves.open(ride.run.run_id, ride.execution, ride.run.due_at, mode, Pause)
+    waves = engine.waves.open(admitted.run.run_id, admitted.execution, admitted.run.due_at, mode, Pause)
     left: BaseException | None = None
     logger, waiting = logging.getLogger("prefect.task_runs"), _WaitingSteps()
     logger.addFilter(waiting)
@@ -65,10 +65,10 @@ def waiting_for_batches(ride: AdmittedRun, flow_run: FlowRun, *, suspends: bool)
             if not waves.suspended:
                 raise
         if waves.suspended and left is None:
-            _suspend(ride, waves)
+            _suspend(admitted, waves)
     finally:
         logger.removeFilter(waiting)
-        engine.waves.close(ride.run.run_id, ride.execution)
+        engine.waves.close(admitted.run.run_id, admitted.execution)
         engine.loop.run(_close(waves))
 
 
@@ -87,11 +87,11 @@ async def _close(waves: RunWaves) -> None:
     waves.close()
 
 
-def end_left_tasks(ride: AdmittedRun, flow_run: FlowRun) -> None:
+def end_left_tasks(admitted: AdmittedRun, flow_run: FlowRun) -> None:
     """End the task runs that a run left when it was suspended, now that it goes on. Prefect's view of them is all that
     depends on it.
     """
-    if ride.execution == 1 or ride.run.due_at is None or not get_runtime().batches.of_run(ride.run.run_id):
+    if admitted.execution == 1 or admitted.run.due_at is None or not get_runtime().batches.of_run(admitted.run.run_id):
         return
     try:
         with get_client(sync_client=True) as client:
@@ -106,9 +106,9 @@ def left_until(run: Run) -> datetime:
     return max(due, datetime.now(UTC)) + KEPT
 
 
-def _suspend(ride: AdmittedRun, waves: RunWaves) -> None:
+def _suspend(admitted: AdmittedRun, waves: RunWaves) -> None:
     """Suspend the flow run: this process ends here."""
-    open_batches = get_runtime().batches.open(ride.run.run_id)
+    open_batches = get_runtime().batches.open(admitted.run.run_id)
     lines = sum(batch.lines for batch in open_batches)
     get_run_logger().info(
         "Suspended until %d line%s of %d batch%s are back; the run is due %s.",
@@ -118,7 +118,7 @@ def _suspend(ride: AdmittedRun, waves: RunWaves) -> None:
         "" if len(open_batches) == 1 else "es",
         moment(from_us(waves.due_at)),
     )
-    seconds = max(60, round((left_until(ride.run) - datetime.now(UTC)).total_seconds()))
-    suspension: Any = asuspend_flow_run(timeout=seconds, key=f"{PAUSE_KEY}-{ride.execution}")
+    seconds = max(60, round((left_until(admitted.run) - datetime.now(UTC)).total_seconds()))
+    suspension: Any = asuspend_flow_run(timeout=seconds, key=f"{PAUSE_KEY}-{admitted.execution}")
     apart(suspension)
-    raise RuntimeError(f"the run {ride.run.run_id} was not suspended: its suspension {ride.execution} is known")
+    raise RuntimeError(f"the run {admitted.run.run_id} was not suspended: its suspension {admitted.execution} is known")

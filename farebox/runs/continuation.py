@@ -62,18 +62,18 @@ class Continuation:
         quote, paid, cost = left.quote, format_money(self.spent_nano), format_money(self.kept_nano)
         amounts = f"p50 {format_money(quote.p50)}, p95 {format_money(quote.p95)}; {format_money(left.hold)} is held"
         ended = self.ended if self.ended == "suspended" else f"ended as {self.ended}"
-        told = [
+        parts = [
             f"{self.run.automation} {self.run.run_id}: {ended}, {paid} paid.",
             f"Replayed: {self.kept} answers and results of tools, which had cost {cost}.",
             f"Left to pay: {amounts}.",
         ]
         if self.waiting:
             turns = f"{self.waiting} turn{'' if self.waiting == 1 else 's'}"
-            told.insert(1, f"Waiting for batches: {turns}; its hold is kept, and nothing is asked again.")
+            parts.insert(1, f"Waiting for batches: {turns}; its hold is kept, and nothing is asked again.")
         if self.interrupted:
             names = ", ".join(sorted({one.tool for one in self.interrupted}))
-            told.append(f"Interrupted, and perhaps done: {names}. Decide with --interrupted retry, skip or fail.")
-        return told
+            parts.append(f"Interrupted, and perhaps done: {names}. Decide with --interrupted retry, skip or fail.")
+        return parts
 
 
 def find_continuation(runtime: Runtime, name: str) -> Continuation:

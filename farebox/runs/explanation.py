@@ -14,7 +14,7 @@ from pricing.ledger import TargetStats
 from pricing.quotes import INPUT_HEADROOM, PlanStep
 from pricing.rates import STANDARD, ServiceTier
 from tasks import Step
-from tasks.providers import Message, ModelRequest, answer_limit, thinking_room
+from tasks.providers import Message, ModelRequest, answer_limit, reasoning_allowance
 from tasks.routing import (
     ENOUGH,
     TYPICAL,
@@ -181,7 +181,7 @@ class _Teller:
         chain = []
         for candidate in route:
             target, standing = candidate.target, standings[candidate.target.name]
-            allowance = thinking_room(target, step.reasoning, tools=step.max_turns > 1)
+            allowance = reasoning_allowance(target, step.reasoning, tools=step.max_turns > 1)
             output = answer_limit(target, step.max_tokens, allowance)
             worst = self._runtime.rates.worst(
                 target.model,

@@ -171,8 +171,8 @@ def collector(runtime: Runtime) -> Callable[[str], bool]:
         try:
             done = collect_batch(runtime, batch_id)
         except (FareboxError, HTTPError) as error:
-            told = error.message if isinstance(error, FareboxError) else type(error).__name__
-            _logger.warning("A batch that a webhook named is not collected now: %s", told)
+            message = error.message if isinstance(error, FareboxError) else type(error).__name__
+            _logger.warning("A batch that a webhook named is not collected now: %s", message)
             return False
         if done is None:
             _logger.info("A webhook named a batch that no run of this project waits for.")

@@ -80,9 +80,9 @@ class JudgeGuard:
 
     def asks(self) -> ExpectedModelCalls:
         """One question for each answer that is looked at."""
-        told = estimate_tokens("\n".join([*self.criteria, *self.criteria.values(), self.facts]))
+        tokens = estimate_tokens("\n".join([*self.criteria, *self.criteria.values(), self.facts]))
         return ExpectedModelCalls(
-            1.0 if self.every else self.share, _INSTRUCTIONS + told, _LONGEST_ANSWER // 4, _FOUND * len(self.criteria)
+            1.0 if self.every else self.share, _INSTRUCTIONS + tokens, _LONGEST_ANSWER // 4, _FOUND * len(self.criteria)
         )
 
     async def check(self, exchange: GuardInput) -> Verdict:
@@ -90,23 +90,23 @@ class JudgeGuard:
         if not self.every and self.chance() >= self.share:
             return allow()
         try:
-            told = await self.judged(exchange)
+            judgement = await self.judged(exchange)
         except FareboxError as error:
             if self.every:
                 raise
             return allow(judged=f"not judged: {type(error).__name__}")
-        failed = told.value
+        failed = judgement.value
         if not self.every:
             found = {"judged": "fail", "rule": failed} if failed else {"judged": "pass"}
-            return Verdict("allow", facts=found, cost_nano=told.cost_nano)
+            return Verdict("allow", facts=found, cost_nano=judgement.cost_nano)
         if not failed:
-            return allow(cost_nano=told.cost_nano, judged="pass")
+            return allow(cost_nano=judgement.cost_nano, judged="pass")
         answer_with = retry if self.on_fail == "retry" else block
-        return answer_with(Reason.POLICY, cost_nano=told.cost_nano, rule=failed)
+        return answer_with(Reason.POLICY, cost_nano=judgement.cost_nano, rule=failed)
 
     async def judged(self, exchange: GuardInput) -> ModelJudgement[str]:
         """The names of the criteria that an answer fails, empty when it passes; raises whatever a turn raises."""
         answer = exchange.as_text[:_LONGEST_ANSWER]
         values = {"criteria": self.criteria, "facts": self.facts, "answer": answer}
-        told = await self.ask(exchange, "guard_judge.j2", values, Judgement)
-        return ModelJudgement(", ".join(told.value.failed(tuple(self.criteria)))[:_LONGEST_RULE], told.cost_nano)
+        reply = await self.ask(exchange, "guard_judge.j2", values, Judgement)
+        return ModelJudgement(", ".join(reply.value.failed(tuple(self.criteria)))[:_LONGEST_RULE], reply.cost_nano)

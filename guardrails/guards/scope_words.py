@@ -134,9 +134,9 @@ _NEAREST, _LEAST_RARITY, _PIECE = 3, 0.3, 4
 
 
 def _pieces(text: str) -> Iterator[str]:
-    telling = [word for word in map(_stem, _WORD.findall(text[:READ].lower())) if word not in _COMMON]
-    yield from telling
-    for word in telling:
+    content_words = [word for word in map(_stem, _WORD.findall(text[:READ].lower())) if word not in _COMMON]
+    yield from content_words
+    for word in content_words:
         yield from (f"#{word[at : at + _PIECE]}" for at in range(max(1, len(word) - _PIECE + 1)))
 
 
@@ -158,9 +158,9 @@ def _features(text: str) -> Iterator[str]:
     words = [_stem(word) for word in _WORD.findall(text[:READ].lower())]
     yield from words
     yield from (f"{first} {second}" for first, second in pairwise(words))
-    telling = [word for word in words if word not in _COMMON]
-    yield from (f"{first}+{second}" for first, second in pairwise(telling))
-    yield from (f"#{word[:_BEGINNING]}" for word in telling if len(word) > _BEGINNING)
+    content_words = [word for word in words if word not in _COMMON]
+    yield from (f"{first}+{second}" for first, second in pairwise(content_words))
+    yield from (f"#{word[:_BEGINNING]}" for word in content_words if len(word) > _BEGINNING)
 
 
 _BEGINNING = 5

@@ -196,8 +196,8 @@ class ScopeGuard:
 
     def asks(self) -> ExpectedModelCalls:
         """A question for each request in the grey zone, if that is to be asked about."""
-        told = estimate_tokens("\n".join([self.topics, *self.inside[:20]]))
-        return ExpectedModelCalls(_GREY if self.unsure == "ask" else 0.0, _INSTRUCTIONS + told, READ // 4, _YES_OR_NO)
+        tokens = estimate_tokens("\n".join([self.topics, *self.inside[:20]]))
+        return ExpectedModelCalls(_GREY if self.unsure == "ask" else 0.0, _INSTRUCTIONS + tokens, READ // 4, _YES_OR_NO)
 
     async def check(self, exchange: GuardInput) -> Verdict:
         """Block with ``scope``, or allow; judged is what the user asks last, not what tools gave back since."""
@@ -210,8 +210,8 @@ class ScopeGuard:
         if self.unsure == "allow":
             return allow(unsure=round(likely, 2))
         values = {"topics": self.topics, "examples": self.inside[:20], "text": text[:READ]}
-        told = await self.ask(exchange, "guard_scope.j2", values, Topic)
-        return allow(cost_nano=told.cost_nano) if told.value.in_scope else self._outside(told.cost_nano)
+        topic = await self.ask(exchange, "guard_scope.j2", values, Topic)
+        return allow(cost_nano=topic.cost_nano) if topic.value.in_scope else self._outside(topic.cost_nano)
 
     def _likely(self, text: str) -> float:
         return self.model.inside(text)

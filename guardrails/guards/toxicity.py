@@ -155,10 +155,10 @@ class InappropriateGuard:
             return answer(Reason.SAFETY, spans=spans, kinds=f"swearing: {words}"[:_LONGEST], count=len(spans))
         if not self.judge:
             return allow()
-        told = await self.ask(exchange, "guard_inappropriate.j2", {"answer": exchange.as_text}, Tone)
-        if told.value.appropriate:
-            return allow(cost_nano=told.cost_nano)
-        return answer(Reason.SAFETY, cost_nano=told.cost_nano, kinds="tone")
+        tone = await self.ask(exchange, "guard_inappropriate.j2", {"answer": exchange.as_text}, Tone)
+        if tone.value.appropriate:
+            return allow(cost_nano=tone.cost_nano)
+        return answer(Reason.SAFETY, cost_nano=tone.cost_nano, kinds="tone")
 
     def _found(self, text: str) -> Iterator[tuple[int, int, str]]:
         """Where listed words stand, and which: the list's spelling, not the text's."""

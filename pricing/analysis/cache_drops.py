@@ -51,7 +51,7 @@ _LEAST_RATIO: Final = 0.8
 the lowest it is also half of ``_LEAST_DROP``, since what is nearly nothing varies much in proportion."""
 _LONG_PAUSE: Final = 3.0
 """Times the median pause between two runs: after a longer one, a run is not compared with those after usual ones."""
-_TOLD_RUNS: Final = 40
+_RUNS_COMPARED: Final = 40
 """For how many further runs a drop that does not end is reported."""
 _COMPARED_RUNS: Final = 20
 """Runs before a drop whose requests its cause is looked for in."""
@@ -102,7 +102,7 @@ def drop_length(shares: Sequence[float], rare: float = _RARE, *, even: bool = Tr
         True
     """
     highest = max(shares, default=0.0)
-    for after in range(min(_TOLD_RUNS, len(shares))):
+    for after in range(min(_RUNS_COMPARED, len(shares))):
         if (found := drop_at_end(shares[: len(shares) - after], rare, even=even)) is not None:
             length, middle = found
             return length + after if all(share < middle for share in shares[len(shares) - after :]) else None
@@ -215,12 +215,12 @@ def _drop(uses: Sequence[RunCacheUse], requests: Requests) -> CacheDrop | None:
     compared = [use.run_id for use in (*before[-_COMPARED_RUNS:], *since[:_COMPARED_RUNS])]
     known = {use.run_id for use in since}
     sent = [_Sent.of(one) for one in requests(compared)]
-    cause, told = explain(
+    cause, text = explain(
         [one for one in sent if one.request.run_id not in known], [one for one in sent if one.request.run_id in known]
     )
     if certain is None and cause in _COMES_AND_GOES:
         return None
-    return CacheDrop(since[0].operation, since[0].run_id, length, usual, now, cause, told)
+    return CacheDrop(since[0].operation, since[0].run_id, length, usual, now, cause, text)
 
 
 _COMES_AND_GOES: Final[frozenset[CacheDropCause]] = frozenset({"expired", "unknown"})
@@ -319,12 +319,12 @@ def _below_minimum(before: Sequence[_Sent], since: Sequence[_Sent]) -> tuple[Cac
 def _other_part(before: Sequence[_Sent], since: Sequence[_Sent]) -> tuple[CacheDropCause, str] | None:
     """The first part of the prompt that is not what it was; one that changes all the time rather than once."""
     for name in _PARTS:
-        told = _NAMES[name]
+        text = _NAMES[name]
         was, now = _changes(before, name), _changes(since, name)
         if now.inside > _MOST and was.inside <= _MOST:
-            return name, f"{told} from request to request, and did not before: a date, an id or an order in it varies."
+            return name, f"{text} from request to request, and did not before: a date, an id or an order in it varies."
         if now.between > _MOST and was.between <= _MOST:
-            return name, f"{told} from run to run, and did not before: a date, an id or an order in it varies."
+            return name, f"{text} from run to run, and did not before: a date, an id or an order in it varies."
     for name in _PARTS[:3]:
         known = {one.part(name) for one in before}
         if sum(one.part(name) not in known for one in since) > _MOST * len(since):

@@ -155,7 +155,7 @@ class _Page:
         self._ends: list[CompleteAttempt] = []
         self._ended: dict[str, list[CompleteAttempt]] = defaultdict(list)
         self._begun: dict[_Key, list[InsertIntent]] = defaultdict(list)
-        self._told: list[InsertTurn] = []
+        self._turns: list[InsertTurn] = []
         self._kept: list[AppendToJournal] = []
         for entry in entries:
             if type(entry) is InsertIntent:
@@ -164,7 +164,7 @@ class _Page:
                 self._ends.append(entry)
                 self._ended[entry.intent.run_id].append(entry)
             elif type(entry) is InsertTurn:
-                self._told.append(entry)
+                self._turns.append(entry)
             elif type(entry) is AppendToJournal:
                 self._kept.append(entry)
         self._charges = dict[str, Any]()
@@ -187,9 +187,9 @@ class _Page:
             _ATTEMPTS.run_all(connection, [end.row() for end in self._ends])
         if rows := [begin.row() for begun in self._begun.values() for begin in begun]:
             _INFLIGHT.run_all(connection, rows)
-        if self._told:
-            _TURNS.run_all(connection, [as_row(told.turn) for told in self._told])
-        if decisions := [decision for told in self._told for decision in told.decisions]:
+        if self._turns:
+            _TURNS.run_all(connection, [as_row(record.turn) for record in self._turns])
+        if decisions := [decision for record in self._turns for decision in record.decisions]:
             _DECISIONS.run_all(connection, decisions)
         if self._kept:
             _JOURNAL.run_all(connection, [dict(kept.row) for kept in self._kept])
@@ -220,8 +220,8 @@ class _Page:
         rows: dict[str, Sequence[object]] = {
             "inflight": [begin.row() for begin in begun],
             "attempts": [end.row() for end in self._ends],
-            "turns": [told.turn for told in self._told],
-            "guard_decisions": [decision for told in self._told for decision in told.decisions],
+            "turns": [record.turn for record in self._turns],
+            "guard_decisions": [decision for record in self._turns for decision in record.decisions],
             "journal_entries": [kept.as_json() for kept in self._kept],
         }
         try:

@@ -208,7 +208,7 @@ class Ledger:
             wanted = budgets.open_windows(connection, rules, from_us(now), self._zone)
             asked_at = approvals.close(connection, run.run_id) if approved else None
             allowed, stopped = approved if asked_at is not None else None, run.run_id if closed else ""
-            wanted, beyond = _with_room(connection, wanted, allowed, now, closed=stopped)
+            wanted, beyond = _with_raised_budgets(connection, wanted, allowed, now, closed=stopped)
             savepoint = Savepoint(connection)
             lease, held = now + self.lease_us, run.held_nano
             refusals = holds.open_hold(connection, run.run_id, held, wanted, lease, execution=number, beyond=beyond)
@@ -662,7 +662,7 @@ def _run(row: Row[Any]) -> Run:
     return Run(**{name: values[name] for name in Run.__dataclass_fields__})
 
 
-def _with_room(
+def _with_raised_budgets(
     connection: Connection, wanted: dict[str, BudgetRule], approved: Approved | None, now: int, *, closed: str
 ) -> tuple[dict[str, BudgetRule], tuple[str, ...]]:
     """The rules that a run is held against, and the budgets that it may overdraw; ``closed`` is the id of one that may

@@ -2,7 +2,7 @@
 
 It moves the run's hold if that covers what the page sets aside, and all else depends on that row: where the hold is not
 moved, nothing is written. Whatever else is counted on makes it fail by a division by zero, which undoes all of it. The
-hold is locked before the attempts in flight, as whoever settles a run does it. Rows come as JSON, so that the text is
+hold is locked before the attempts in flight, as the settlement of a run does it. Rows come as JSON, so that the text is
 the same for any number of them.
 """
 

@@ -75,7 +75,7 @@ class OperationTargets:
         max_input: the largest context window among the targets, where known.
         max_attempts: how many attempts of one turn may be billed, retries, fallbacks and repairs included.
         begins: where first attempts go, and how many of a hundred, where they do not all go to the primary.
-        rooms: the most tokens of thinking on top of an answer, by model.
+        allowances: the most tokens of thinking on top of an answer, by model.
         thoughts: those that are usual, likewise.
         live: where turns are not asked at the standard service tier, how many of a hundred are after all.
         cached: the part of its prompts that calls share in a cache, by provider and model.
@@ -87,7 +87,7 @@ class OperationTargets:
     max_input: int | None = None
     max_attempts: int = 1
     begins: Mix = ()
-    rooms: Mapping[ModelAt, int] = field(default_factory=dict)
+    allowances: Mapping[ModelAt, int] = field(default_factory=dict)
     thoughts: Mapping[ModelAt, int] = field(default_factory=dict)
     live: Mapping[ModelAt, int] = field(default_factory=dict)
     cached: CachedPrompts = field(default_factory=dict)
@@ -306,11 +306,11 @@ def _worst(step: ResolvedStep, where: OperationTargets, card: RateCard, at: date
     """The most that one turn can cost: every attempt at full length, at the most expensive target."""
     fits = step.max_input_tokens if where.max_input is None else min(step.max_input_tokens, where.max_input)
     input_tokens = max(fits, step.input_tokens)
-    dearest = max(
+    most_expensive = max(
         card.worst(one[1], one[0], input_tokens, _longest(step, where, one), at, service_tier=service_tier_of(one))
         for one in {where.primary, *where.all}
     )
-    return where.max_attempts * dearest
+    return where.max_attempts * most_expensive
 
 
 def service_tier_of(where: ModelAt) -> str:
@@ -328,7 +328,7 @@ def _price(card: RateCard, where: ModelAt, at: datetime | None, usage: Usage) ->
 
 def _longest(step: ResolvedStep, where: OperationTargets, model: ModelAt) -> int:
     """The most output of one attempt: an answer of full length with all tokens for thinking, or what is planned."""
-    return max(where.max_output + where.rooms.get(model, 0), step.output_tokens)
+    return max(where.max_output + where.allowances.get(model, 0), step.output_tokens)
 
 
 def _ceil(amount: float) -> Nano:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     )
     from tasks.providers.options import RequestOptions
     from tasks.providers.reasoning import LEVELS, Reasoning, rules_of
-    from tasks.providers.reasoning_fields import answer_limit, thinking_room, usual_thinking_tokens
+    from tasks.providers.reasoning_fields import answer_limit, reasoning_allowance, usual_thinking_tokens
     from tasks.providers.registry import adapter_for, classify, price_list_of, spec_of
     from tasks.providers.schemas import strict_schema
     from tasks.providers.service_tiers import served_tier
@@ -64,11 +64,11 @@ __all__ = [
     "media_of",
     "price_list_of",
     "provider_names",
+    "reasoning_allowance",
     "rules_of",
     "served_tier",
     "spec_of",
     "strict_schema",
-    "thinking_room",
     "usual_thinking_tokens",
 ]
 
@@ -112,7 +112,7 @@ if not TYPE_CHECKING:
             "served_tier": "tasks.providers.service_tiers",
             "spec_of": "tasks.providers.registry",
             "strict_schema": "tasks.providers.schemas",
-            "thinking_room": "tasks.providers.reasoning_fields",
+            "reasoning_allowance": "tasks.providers.reasoning_fields",
             "usual_thinking_tokens": "tasks.providers.reasoning_fields",
         },
     )

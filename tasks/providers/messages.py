@@ -108,7 +108,7 @@ class ModelRequest:
 
     ``system`` is the static part of the prompt: ``cache`` marks it (and the tools) for the provider's prompt cache.
     ``max_tokens`` is of the answer; ``reasoning`` says how much the model is to think before it, and the tokens for
-    that are added on top, ``room_factor`` times. ``temperature`` is sent only to models that accept one. ``without``
+    that are added on top, ``room_factor`` times. ``temperature`` goes only to models that take it. ``without``
     names what the model was seen to refuse (see ``refused_features``): the adapter leaves it out, or uses the next
     form. ``shared_end`` is the last of the messages' parts that other requests begin with too: what is cached ends
     behind it. ``service_tier`` names the service tier; ``None`` leaves that to the provider.

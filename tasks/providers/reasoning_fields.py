@@ -43,7 +43,7 @@ def level_of(target: Target, request: ModelRequest) -> Reasoning:
     return rules.level(asked_level(target, request.reasoning))
 
 
-def thinking_room(target: Target, setting: Reasoning | None, *, tools: bool = False) -> int:
+def reasoning_allowance(target: Target, setting: Reasoning | None, *, tools: bool = False) -> int:
     """Tokens reserved at a target for reasoning in addition to an answer: at most half of its window."""
     return _allowance(target.provider, target.model, target.window, asked_level(target, setting), tools)
 
@@ -51,7 +51,7 @@ def thinking_room(target: Target, setting: Reasoning | None, *, tools: bool = Fa
 def usual_thinking_tokens(target: Target, setting: Reasoning | None, *, tools: bool = False) -> int:
     """Reasoning tokens of a typical question at a target."""
     usual = rules_for(target).usual(asked_level(target, setting), tools=tools)
-    return min(usual, thinking_room(target, setting, tools=tools))
+    return min(usual, reasoning_allowance(target, setting, tools=tools))
 
 
 def output_limit(target: Target, request: ModelRequest) -> int:

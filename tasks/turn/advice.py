@@ -33,11 +33,11 @@ def next_step(failures: Sequence[tuple[Target, Failure]]) -> str:
     """
     found: dict[str, list[str]] = {}
     for target, why in failures:
-        told = _BY_CODE.get(why.code or "") or _BY_KIND.get(why.kind, _WAIT)
-        names = found.setdefault(told, [])
+        advice = _BY_CODE.get(why.code or "") or _BY_KIND.get(why.kind, _WAIT)
+        names = found.setdefault(advice, [])
         if target.name not in names:
             names.append(target.name)
-    steps = [told.format(targets=_listed(names)) for told, names in found.items() if told != _WAIT]
+    steps = [advice.format(targets=_listed(names)) for advice, names in found.items() if advice != _WAIT]
     return " ".join([*steps, *([_WAIT] if _WAIT in found or not found else [])])
 
 

@@ -122,10 +122,10 @@ class FreeEntries:
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
-        self._start_anew()
-        after_fork(self._start_anew)
+        self._reset()
+        after_fork(self._reset)
 
-    def _start_anew(self) -> None:
+    def _reset(self) -> None:
         self._lock = threading.Lock()
         self._known: OrderedDict[JournalPlace, Counter[str]] = OrderedDict()
 

@@ -21,7 +21,7 @@ from tasks.providers.base import OK
 from tasks.providers.bodies import largest_reply
 from tasks.providers.failure_kinds import FAILED_STOPS, Failure, Phase, failure, without_capacity
 from tasks.providers.messages import HttpRequest, ModelReply, ModelRequest, WireFailed
-from tasks.providers.reasoning_fields import output_limit, thinking_room, with_choice
+from tasks.providers.reasoning_fields import output_limit, reasoning_allowance, with_choice
 from tasks.providers.refused_features import RefusedFeatures
 from tasks.providers.service_tiers import served_tier
 from tasks.providers.transport import Transport
@@ -311,7 +311,7 @@ class Attempts:
 
         reason, first = slot.reason, [failed]
 
-        def tell_why(state: RetryCallState) -> None:
+        def note_failure(state: RetryCallState) -> None:
             # Here and not later: tenacity forgets how an attempt ended before it hands out the next one.
             nonlocal reason
             reason = f"retry {state.attempt_number} after {_failure(state).kind}"
@@ -327,7 +327,7 @@ class Attempts:
             retry=retry_if_exception(lambda e: isinstance(e, AttemptFailed) and slot.may_try_again(e.failure)),
             wait=wait,
             stop=stop,
-            before_sleep=tell_why,
+            before_sleep=note_failure,
             reraise=True,
         )
         async for attempt in retrying:
@@ -347,10 +347,10 @@ class Attempts:
         request = with_choice(target, spec_of(target.provider).features.options, request)
         if slot.service_tier is not None:
             request = replace(request, service_tier=slot.service_tier)
-        told = slot.estimated_input or 0
+        text_tokens = slot.estimated_input or 0
         turn = TurnPlace(slot.asked.operation, slot.turn_id)
         with await self._static.use(
-            target, request, turn, text_tokens=told, seconds_left=slot.allowance.seconds
+            target, request, turn, text_tokens=text_tokens, seconds_left=slot.allowance.seconds
         ) as static:
             if slot.allowance.spent:
                 raise AttemptFailed(failure("timeout", phase="pool"))
@@ -422,7 +422,7 @@ class Attempts:
 
     def _plausible(self, ending: _Ending, usage: Usage) -> Usage:
         """The counts if they can be the request's; else none, which has the attempt priced at its worst case."""
-        reasons = thinking_room(ending.slot.target, ending.slot.asked.reasoning) > 0
+        reasons = reasoning_allowance(ending.slot.target, ending.slot.asked.reasoning) > 0
         if ending.limits is None or (fault := ending.limits.fault(usage, reasons=reasons)) is None:
             return usage
         ending.refused = fault
@@ -495,8 +495,8 @@ class Attempts:
         if billed is not asked:
             self._other_model(asked, model)
         stated = None if reply is None or asked.stand_in else reply.cost_nano
-        told = None if reply is None else served_tier(reply.service_tier)
-        paid = self._prices.of(billed, usage, told, stated, maybe_billed=maybe_billed)
+        tier = None if reply is None else served_tier(reply.service_tier)
+        paid = self._prices.of(billed, usage, tier, stated, maybe_billed=maybe_billed)
         ending.slot.allowance.cost_nano += paid.cost_nano
         completion = Completion(
             outcome=outcome,

@@ -204,7 +204,7 @@ class BatchResults:
             if line.state == "open":
                 ended = self._ended(line, "cancelled", Usage(), 0, "unbilled", code=code)
                 if await asyncio.to_thread(self.batches.take, line, ended, outcome, None):
-                    self._tell(line, batch, ended, None)
+                    self._emit(line, batch, ended, None)
         await asyncio.to_thread(self.batches.collected, label)
 
     def _handle(self, batch: Batch, target: Target, lines: list[BatchAttempt]) -> BatchHandle:
@@ -271,9 +271,9 @@ class BatchResults:
         completion = self._completed(line, result) if reply is None else self._answered(line, reply)
         value = None if reply is None else written(line, reply)
         if await asyncio.to_thread(self.batches.take, line, completion, outcome, value):
-            self._tell(line, batch, completion, reply)
+            self._emit(line, batch, completion, reply)
 
-    def _tell(self, line: BatchAttempt, batch: Batch | None, completion: Completion, reply: ModelReply | None) -> None:
+    def _emit(self, line: BatchAttempt, batch: Batch | None, completion: Completion, reply: ModelReply | None) -> None:
         """Emit the span of a line: by the process that took its result, so that there is one of each."""
         details, sent_at = LineDetails.of(line), line.intent.started_at
         ended_at = sent_at + completion.duration_us

@@ -22,7 +22,7 @@ from pricing.rates import RateCard
 from tasks.batches import BatchCallFailed, BatchClient, BatchLine, LinesRefused
 from tasks.providers import spec_of
 from tasks.providers.messages import ModelReply, ModelRequest
-from tasks.providers.reasoning_fields import output_limit, thinking_room
+from tasks.providers.reasoning_fields import output_limit, reasoning_allowance
 from tasks.providers.refused_features import RefusedFeatures
 from tasks.routing.target import Target
 from tasks.telemetry import Telemetry
@@ -150,18 +150,18 @@ class BatchedAttempts:
                     line = await self._attached(asked, found.line)
                     if line is not None and line.state == "answered":
                         return await self._answer(asked, line)
-                asked.tried.append(told(line))
+                asked.tried.append(line_end(line))
                 tries = len(found.tries) + (found.line.state == "open")
                 may = await self._may_again(found, line)
         while may and tries < MOST_TRIES and new():
             line = await self._new_line(asked)
             if line is None:
-                asked.tried.append(told(line))
+                asked.tried.append(line_end(line))
                 return None
             if line.state == "answered":
                 return await self._answer(asked, line)
             tries += 1
-            asked.tried.append(told(line))
+            asked.tried.append(line_end(line))
             may = await asyncio.to_thread(partial(self._again_after, line))
             if may and line.outcome == QUEUE_FULL:
                 await asked.waves.pause(asked.waves.settings.poll_seconds * 2**tries, asked.call)
@@ -272,7 +272,7 @@ class BatchedAttempts:
         return LineDetails(
             worst_nano=worst,
             limits=(limits.input_tokens, limits.output_tokens, limits.with_reasoning),
-            reasons=thinking_room(slot.target, slot.asked.reasoning) > 0,
+            reasons=reasoning_allowance(slot.target, slot.asked.reasoning) > 0,
             nonce="" if asked.vault is None else asked.vault.nonce,
             prefix=prefix_of(asked.request),
             asked_by=self._telemetry.trace_parent(),
@@ -366,7 +366,7 @@ class BatchedAttempts:
                 waves.end(line)
 
 
-def told(line: BatchAttempt | None) -> str:
+def line_end(line: BatchAttempt | None) -> str:
     """How a line ended, for people."""
     if line is None or line.state == "open":
         return "not back in time"

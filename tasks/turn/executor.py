@@ -163,249 +163,245 @@ class Turns:
         guards = self._guards.of(run.automation, question.operation).plus(question.guards)
         kept = self.content.keeps(run.automation, question.operation)
         answers = None if self.answers is None else self.answers.turn(question, where)
-        journey = TurnState(question, where, self._limits, guards, self._factors(), kept=kept, answers=answers)
+        state = TurnState(question, where, self._limits, guards, self._factors(), kept=kept, answers=answers)
         if question.emit is not None:
             too_late = partial(_too_late, guards, run.automation, question.operation)
-            journey.sink = Sink(question.operation, self._guard_piece(journey), question.emit, too_late)
+            state.sink = Sink(question.operation, self._guard_piece(state), question.emit, too_late)
         if where.waves is None or IN_TURN.get():
-            return await self._told(journey)
+            return await self._traced(state)
         within = IN_TURN.set(True)
         try:
             with where.waves.turn():
-                return await self._told(journey)
+                return await self._traced(state)
         finally:
             IN_TURN.reset(within)
 
-    async def _told(self, journey: TurnState[T]) -> Answer[T]:
-        run_id, operation = journey.where.run.run_id, journey.question.operation
-        with self._telemetry.turn(journey.turn_id, run_id, operation) as span:
-            return await self._recorded(journey, span)
+    async def _traced(self, state: TurnState[T]) -> Answer[T]:
+        run_id, operation = state.where.run.run_id, state.question.operation
+        with self._telemetry.turn(state.turn_id, run_id, operation) as span:
+            return await self._recorded(state, span)
 
-    async def _recorded(self, journey: TurnState[T], span: TurnSpan) -> Answer[T]:
+    async def _recorded(self, state: TurnState[T], span: TurnSpan) -> Answer[T]:
         """The answer; the turn is written down however it ends."""
         try:
-            answer = await self._answer(journey)
+            answer = await self._answer(state)
         except BaseException as error:
-            if journey.left:  # the process that continues the run records it
-                await asyncio.shield(self._written(journey))
+            if state.left:  # the process that continues the run records it
+                await asyncio.shield(self._written(state))
                 raise
-            if journey.answers is not None and isinstance(error, TurnFailed | NoTarget):
-                journey.answers.forget()
-            await asyncio.shield(self._record(journey, span, *_ended_by(error)))
+            if state.answers is not None and isinstance(error, TurnFailed | NoTarget):
+                state.answers.forget()
+            await asyncio.shield(self._record(state, span, *_ended_by(error)))
             raise
-        await self._record(journey, span, journey.outcome, None)
+        await self._record(state, span, state.outcome, None)
         return answer
 
-    async def _answer(self, journey: TurnState[T]) -> Answer[T]:
+    async def _answer(self, state: TurnState[T]) -> Answer[T]:
         """The answer: from the run's journal, if it was paid for before; from storage, if the step allows that and the
         same question was answered before; else asked.
         """
-        question = journey.question
-        request = await self._guard_input(journey)
-        if (replayed := await self._replayed(journey, request)) is not None:
+        question = state.question
+        request = await self._guard_input(state)
+        if (replayed := await self._replayed(state, request)) is not None:
             return replayed
         if question.stored_for is None:
-            return await self._travel(journey, request)
-        key = answer_key(question.prompt_version, journey.neutral(request), journey.where.route[0].target)
-        if (kept := await find(key)) is not None and (stored := await self._stored(journey, kept)) is not None:
+            return await self._try_route(state, request)
+        key = answer_key(question.prompt_version, state.neutral(request), state.where.route[0].target)
+        if (kept := await find(key)) is not None and (stored := await self._stored(state, kept)) is not None:
             return stored
-        answer = await self._travel(journey, request)
-        cost, said = journey.allowance.cost_nano, journey.accepted
-        text = said if journey.vault is None else journey.vault.neutral(said)
+        answer = await self._try_route(state, request)
+        cost, said = state.allowance.cost_nano, state.accepted
+        text = said if state.vault is None else state.vault.neutral(said)
         await keep(key, StoredAnswer(text, answer.target, cost), question.stored_for)
         return answer
 
-    async def _replayed(self, journey: TurnState[T], request: ModelRequest) -> Answer[T] | None:
+    async def _replayed(self, state: TurnState[T], request: ModelRequest) -> Answer[T] | None:
         """The answer of replies that were paid for before, repairs included, unless guards or checks that are newer
         turn all of them down.
         """
         asked, repaired = request, False
         while True:
-            kept = await journey.kept_answer(asked)
+            kept = await state.kept_answer(asked)
             if kept is None:
-                if not repaired or journey.repair_left is not None:
+                if not repaired or state.repair_left is not None:
                     return None
                 asked, repaired = request, False  # the next target was asked
                 continue
-            route = journey.where.route
+            route = state.where.route
             giver = next((candidate for candidate in route if candidate.target.name == kept.target), route[0])
             try:
-                return await self._accept(journey, giver, kept.reply, final=repaired)
+                return await self._accept(state, giver, kept.reply, final=repaired)
             except _Unacceptable as fault:
                 if repaired or fault.repair is None:
                     asked, repaired = request, False
                 else:
                     asked, repaired = fault.repair.apply(request, kept.reply), True
                     if kept.turn_id:  # it was suspended before it asked that
-                        journey.repair_left = giver.target.name, asked, fault.repair.why
+                        state.repair_left = giver.target.name, asked, fault.repair.why
 
-    async def _stored(self, journey: TurnState[T], kept: StoredAnswer) -> Answer[T] | None:
+    async def _stored(self, state: TurnState[T], kept: StoredAnswer) -> Answer[T] | None:
         """A stored answer, unless guards or checks that are newer than it turn it down: then it is asked again."""
-        route = journey.where.route
+        route = state.where.route
         giver = next((candidate for candidate in route if candidate.target.name == kept.target), route[0])
-        text = kept.text if journey.vault is None else journey.vault.adopt(kept.text)
+        text = kept.text if state.vault is None else state.vault.adopt(kept.text)
         try:
-            answer = await self._accept(journey, giver, ModelReply((TextPart(text),), "end", Usage()), final=True)
+            answer = await self._accept(state, giver, ModelReply((TextPart(text),), "end", Usage()), final=True)
         except _Unacceptable:
             return None
-        journey.saved_nano = kept.cost_nano
+        state.saved_nano = kept.cost_nano
         return answer
 
-    async def _travel(self, journey: TurnState[T], request: ModelRequest) -> Answer[T]:
+    async def _try_route(self, state: TurnState[T], request: ModelRequest) -> Answer[T]:
         """The answer of the first candidate that gives one, in the order that what failed decides."""
-        way = CandidateQueue(self._breaker, journey.candidates(request), journey.skipped)
+        way = CandidateQueue(self._breaker, state.candidates(request), state.skipped)
         try:
-            while not journey.allowance.spent and (candidate := await way.next(journey.allowance.seconds)):
+            while not state.allowance.spent and (candidate := await way.next(state.allowance.seconds)):
                 try:
-                    return await self._at(journey, way, candidate, request)
+                    return await self._at(state, way, candidate, request)
                 except AttemptFailed as failed:
-                    blameless = journey.had_no_time(failed.failure)
-                    journey.failed_at(candidate.target, failed.failure)
+                    blameless = state.had_no_time(failed.failure)
+                    state.failed_at(candidate.target, failed.failure)
                     await way.failed(failed.failure, blameless=blameless)
-                    if journey.sink is not None and journey.sink.began:
-                        raise journey.sink.broken(failed.failure.kind) from None
+                    if state.sink is not None and state.sink.began:
+                        raise state.sink.broken(failed.failure.kind) from None
                 except Refused as refused:
-                    journey.refused_at(candidate.target, refused)
-                    way.keep(partial(self._costs_less, journey, request, refused.worst))
+                    state.refused_at(candidate.target, refused)
+                    way.keep(partial(self._costs_less, state, request, refused.worst))
         finally:
             way.abandon()
-        raise journey.error()
+        raise state.error()
 
-    def _costs_less(self, journey: TurnState[T], request: ModelRequest, most: Nano, candidate: Candidate) -> bool:
+    def _costs_less(self, state: TurnState[T], request: ModelRequest, most: Nano, candidate: Candidate) -> bool:
         target = candidate.target
-        return self._attempts.worst(target, journey.most_tokens(target), request, candidate.service_tier) < most
+        return self._attempts.worst(target, state.most_tokens(target), request, candidate.service_tier) < most
 
     async def _at(
-        self, journey: TurnState[T], way: CandidateQueue, candidate: Candidate, request: ModelRequest
+        self, state: TurnState[T], way: CandidateQueue, candidate: Candidate, request: ModelRequest
     ) -> Answer[T]:
         """The answer of one target: its retries, and one repair if its reply cannot be used."""
-        reason, repaired = candidate.reason if way.once else journey.reason or candidate.reason, False
-        left, journey.repair_left = journey.repair_left, None
+        reason, repaired = candidate.reason if way.once else state.reason or candidate.reason, False
+        left, state.repair_left = state.repair_left, None
         if left is not None and left[0] == candidate.target.name:
             _, request, why = left
-            journey.measure(request)
-            reason, repaired, journey.repaired = f"repair: {why}", True, True
+            state.measure(request)
+            reason, repaired, state.repaired = f"repair: {why}", True, True
         while True:
-            reply = await self._reply(journey, way, candidate, request, reason)
+            reply = await self._reply(state, way, candidate, request, reason)
             await way.answered()
             try:
-                return await self._accept(journey, candidate, reply, final=repaired)
+                return await self._accept(state, candidate, reply, final=repaired)
             except _Unacceptable as fault:
-                if journey.sink is not None and journey.sink.began:
-                    raise journey.sink.broken(fault.failure.kind) from None
-                if repaired or fault.repair is None or journey.allowance.spent:
+                if state.sink is not None and state.sink.began:
+                    raise state.sink.broken(fault.failure.kind) from None
+                if repaired or fault.repair is None or state.allowance.spent:
                     raise AttemptFailed(fault.failure) from None
                 request = fault.repair.apply(request, reply)
-                journey.measure(request)
-                reason, repaired, journey.repaired = f"repair: {fault.repair.why}", True, True
+                state.measure(request)
+                reason, repaired, state.repaired = f"repair: {fault.repair.why}", True, True
 
     async def _reply(
-        self, journey: TurnState[T], way: CandidateQueue, candidate: Candidate, request: ModelRequest, reason: str
+        self, state: TurnState[T], way: CandidateQueue, candidate: Candidate, request: ModelRequest, reason: str
     ) -> ModelReply:
         """The reply of one target: of a batch, where the run has the time for one and that answers; else live."""
-        where = journey.where
-        if self._batched is not None and where.waves is not None and where.may_wait and journey.answers is not None:
+        where = state.where
+        if self._batched is not None and where.waves is not None and where.may_wait and state.answers is not None:
             from tasks.turn.batched import BatchedQuestion
 
             asked = BatchedQuestion(
-                slot=partial(journey.slot, candidate, reason, way),
+                slot=partial(state.slot, candidate, reason, way),
                 request=request,
-                vault=journey.vault,
-                answers=journey.answers,
+                vault=state.vault,
+                answers=state.answers,
                 waves=where.waves,
-                adopt=journey.adopt,
-                left=partial(setattr, journey, "left", True),
+                adopt=state.adopt,
+                left=partial(setattr, state, "left", True),
                 call=where.call,
             )
-            may = where.batched is not None and journey.sink is None and not way.once
-            answer = await self._batched.ask(asked, new=lambda: may and self._may_be_batched(journey, candidate))
+            may = where.batched is not None and state.sink is None and not way.once
+            answer = await self._batched.ask(asked, new=lambda: may and self._may_be_batched(state, candidate))
             if answer is not None:
                 return answer.reply
             if asked.tried:
                 reason = f"asked live after a batch: {asked.tried[-1]}"
-        before = journey.allowance.cost_nano
-        reply = await self._attempts.send(journey.slot(candidate, reason, way), request)
-        journey.keep_answer(request, reply, candidate.target, journey.allowance.cost_nano - before)
+        before = state.allowance.cost_nano
+        reply = await self._attempts.send(state.slot(candidate, reason, way), request)
+        state.keep_answer(request, reply, candidate.target, state.allowance.cost_nano - before)
         return reply
 
-    def _may_be_batched(self, journey: TurnState[T], candidate: Candidate) -> bool:
+    def _may_be_batched(self, state: TurnState[T], candidate: Candidate) -> bool:
         """Whether a target can be asked by a batch, and the run has the time; not where the step or the target names
         another service tier.
         """
-        target, batched, decide = candidate.target, self._batched, journey.where.batched
+        target, batched, decide = candidate.target, self._batched, state.where.batched
         if candidate.service_tier is not None and candidate.live_at is None:
             return False
         return batched is not None and decide is not None and batched.can(target) and decide(target)
 
-    async def _accept(
-        self, journey: TurnState[T], candidate: Candidate, reply: ModelReply, *, final: bool
-    ) -> Answer[T]:
+    async def _accept(self, state: TurnState[T], candidate: Candidate, reply: ModelReply, *, final: bool) -> Answer[T]:
         if kind := FAILED_STOPS.get(reply.stop):
             raise _Unacceptable(failure(kind), Repair.for_stop(kind))
         if reply.tool_calls:
-            _check_offered(reply, journey.question.tools)
-        journey.heard = reply
-        exchange = journey.exchange("output", journey.read(reply), candidate.target.model)
-        passed = await journey.pipeline.check(exchange, journey.note, final=final)
+            _check_offered(reply, state.question.tools)
+        state.reply = reply
+        exchange = state.exchange("output", state.read(reply), candidate.target.model)
+        passed = await state.pipeline.check(exchange, state.note, final=final)
         if (again := passed.retry) is not None:
             raise _Unacceptable(failure("invalid_output"), Repair.for_guard(again.guard, again.reason, again.facts))
-        journey.heard = _saying(reply, passed.values)
-        journey.accepted = journey.heard.text
-        reply = _saying(reply, [journey.restored(value) for value in passed.values])
+        state.reply = _saying(reply, passed.values)
+        state.accepted = state.reply.text
+        reply = _saying(reply, [state.restored(value) for value in passed.values])
         text, calls = reply.text, reply.tool_calls
         try:
-            value = None if calls else journey.question.answer.parse(text)
+            value = None if calls else state.question.answer.parse(text)
         except InvalidAnswer as error:
-            faults = journey.hidden(error.faults)
+            faults = state.hidden(error.faults)
             raise _Unacceptable(failure("invalid_output"), Repair.for_schema(faults)) from None
         if not calls:
-            await self._verify(journey, value)
-        if journey.sink is not None:
-            journey.sink.finish(text)
-        journey.answered_by = candidate.target
-        allowance = journey.allowance
+            await self._verify(state, value)
+        if state.sink is not None:
+            state.sink.finish(text)
+        state.answered_by = candidate.target
+        allowance = state.allowance
         ends = allowance.ends if allowance.waited else None
         return Answer(value, reply, candidate.target.name, candidate.target.stand_in, allowance.cost_nano, ends)
 
-    async def _verify(self, journey: TurnState[T], value: T | None) -> None:
+    async def _verify(self, state: TurnState[T], value: T | None) -> None:
         """An answer that is not right is not repaired: nothing is known of what is wrong about it."""
-        verify, operation = journey.question.verify, journey.question.operation
+        verify, operation = state.question.verify, state.question.operation
         if verify is not None and not await passes(verify, value, operation):
             raise _Unacceptable(failure("unverified"), None)
 
-    def _guard_piece(self, journey: TurnState[T]) -> Callable[[str], Awaitable[str]]:
+    def _guard_piece(self, state: TurnState[T]) -> Callable[[str], Awaitable[str]]:
         """How the part of an answer that has arrived is judged: only what is stopped is written down more than once."""
 
         def record(decision: GuardDecision, exchange: GuardInput) -> None:
             if decision.action in {"block", "retry"}:
-                journey.note(decision, exchange)
+                state.note(decision, exchange)
 
         async def guard(text: str) -> str:
-            passed = await journey.pipeline.check(
-                journey.exchange("output", (Source("answer", text),)), record, final=True
-            )
+            passed = await state.pipeline.check(state.exchange("output", (Source("answer", text),)), record, final=True)
             return passed.texts[0]
 
         return guard
 
-    async def _guard_input(self, journey: TurnState[T]) -> ModelRequest:
+    async def _guard_input(self, state: TurnState[T]) -> ModelRequest:
         """The request as the input guards let it pass."""
-        request = journey.request
+        request = state.request
         await measure_documents(request)
-        journey.measure(request)
-        sources, texts = sources_of(request), await journey.document_texts()
-        exchange = journey.exchange("input", (*sources, *(Source("document", text) for text in texts)))
-        passed = await journey.pipeline.check(exchange, journey.note)
-        journey.vault = passed.vault
+        state.measure(request)
+        sources, texts = sources_of(request), await state.document_texts()
+        exchange = state.exchange("input", (*sources, *(Source("document", text) for text in texts)))
+        passed = await state.pipeline.check(exchange, state.note)
+        state.vault = passed.vault
         if passed.vault is not None:
-            where = journey.where
-            run_values.note_masked(where.values_of or where.run.run_id, passed.vault.held(), journey.known)
-        if journey.sink is not None:
-            journey.sink.vault = passed.vault
+            where = state.where
+            run_values.note_masked(where.values_of or where.run.run_id, passed.vault.held(), state.known)
+        if state.sink is not None:
+            state.sink.vault = passed.vault
         if passed.texts == exchange.texts:
             return request
-        journey.asked = request = with_values(request, passed.values)
-        journey.measure(request)
+        state.asked = request = with_values(request, passed.values)
+        state.measure(request)
         return request
 
     async def _keep(self, exchanged: TurnRecord) -> Captured | None:
@@ -415,27 +411,27 @@ class Turns:
             _log.warning("the content of a turn is not kept: %s", cause(error))
         return None
 
-    async def _written(self, journey: TurnState[T]) -> None:
+    async def _written(self, state: TurnState[T]) -> None:
         """Wait until what the turn has paid for, and what it was answered, is committed."""
-        await self._attempts.await_commit(journey.where.run.run_id, journey.allowance)
-        if journey.answers is not None:
-            await journey.answers.written()
+        await self._attempts.await_commit(state.where.run.run_id, state.allowance)
+        if state.answers is not None:
+            await state.answers.written()
 
-    async def _record(self, journey: TurnState[T], span: TurnSpan, outcome: TurnOutcome, reason: str | None) -> None:
-        fact = journey.fact(outcome, reason)
-        decisions = [decision_row(decision, fact.turn_id) for decision in journey.decisions]
+    async def _record(self, state: TurnState[T], span: TurnSpan, outcome: TurnOutcome, reason: str | None) -> None:
+        fact = state.fact(outcome, reason)
+        decisions = [decision_row(decision, fact.turn_id) for decision in state.decisions]
         written = self._ledger.record_turn(fact, decisions)
-        await self._written(journey)
+        await self._written(state)
         await written
-        question, where, exported = journey.question, journey.where, None
-        if journey.kept or where.noted is not None:
-            exchanged = journey.exchanged(fact)
-            if journey.kept:
+        question, where, exported = state.question, state.where, None
+        if state.kept or where.noted is not None:
+            exchanged = state.exchanged(fact)
+            if state.kept:
                 exported = await self._keep(exchanged)
             if where.noted is not None:
                 where.noted(exchanged)
-        target, allowance = journey.answered_by, journey.allowance
-        self._telemetry.goes_on_from(journey.asked_by)
+        target, allowance = state.answered_by, state.allowance
+        self._telemetry.goes_on_from(state.asked_by)
         span.ended(fact, allowance.cost_nano, exported)
         self._watch(
             TurnEvent(

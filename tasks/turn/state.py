@@ -108,7 +108,7 @@ class TurnState(Generic[T]):
         self.kept = kept
         """Whether its content is kept: then it remembers its request, the reply and what guards saw of that."""
         self.request = self.asked = asked.request
-        self.heard: ModelReply | None = None
+        self.reply: ModelReply | None = None
         self.judged: list[tuple[GuardDecision, GuardInput]] = []
         self.allowance = limits.allowance(where.route)
         self.decisions: list[GuardDecision] = []
@@ -258,14 +258,14 @@ class TurnState(Generic[T]):
     @cached_property
     def known(self) -> KnownPairs:
         """The personal values: those of the run, and those that tools added since."""
-        told: list[object] = []
+        values: list[object] = []
         for message in self.question.messages:
             for part in message.parts:
                 if isinstance(part, ToolResultPart):
-                    told.append(part.value)
+                    values.append(part.value)
                 elif isinstance(part, TextPart):
-                    told += (piece.value for piece in part.pieces if isinstance(piece, Spelled))
-        return (*self.where.known, *(personal_values({"value": told}) if told else ()))
+                    values += (piece.value for piece in part.pieces if isinstance(piece, Spelled))
+        return (*self.where.known, *(personal_values({"value": values}) if values else ()))
 
     def note(self, decision: GuardDecision, exchange: GuardInput) -> None:
         """Remember what a guard decided."""
@@ -363,7 +363,7 @@ class TurnState(Generic[T]):
             return self.pipeline.blocked(Reason.CONTEXT_LIMIT, facts)
         if self._failure is not None and self._failure.move in {"nowhere", "higher_tier"}:
             return TurnFailed(
-                f"The turn {operation!r} failed: {_TOLD.get(kind, kind)}.",
+                f"The turn {operation!r} failed: {_MESSAGES.get(kind, kind)}.",
                 next_step=_NEXT.get(kind, "See `farebox report` for what was tried."),
                 kind=kind,
                 operation=operation,
@@ -406,7 +406,7 @@ class TurnState(Generic[T]):
             run=self.where.run,
             turn=fact,
             request=self.asked,
-            reply=self.heard,
+            reply=self.reply,
             answered_by=self.answered_by,
             known=self.known,
             vault=self.vault or Vault(()),
@@ -495,7 +495,7 @@ def _counted_text(part: Part) -> str:
     return ""
 
 
-_TOLD: dict[str, str] = {
+_MESSAGES: dict[str, str] = {
     "invalid_request": "the provider calls the request invalid",
     "request_too_large": "the request has more bytes than the provider takes",
     "content_policy": "the provider's content policy filtered it",

@@ -109,7 +109,7 @@ class RunWaves:
         visit: does what is due of one batch, by its label.
         lines_of: the lines of a batch as the ledger has them.
         leave: the exception that ends a turn whose run is suspended.
-        tell: called with the progress of the batches.
+        notify: called with the progress of the batches.
         expected: when a batch is expected back, in microseconds UTC.
     """
 
@@ -121,7 +121,7 @@ class RunWaves:
     visit: Visit
     lines_of: LinesOf
     leave: Callable[[], BaseException]
-    tell: Callable[[WaveNews], None] = lambda _news: None
+    notify: Callable[[WaveNews], None] = lambda _news: None
     expected: Expected = lambda _batch: None
     suspended: bool = False
     """Whether its turns have left, and the run is to be suspended."""
@@ -335,7 +335,7 @@ class RunWaves:
         left = sum(not one.done.done() for one in self._lines.values())
         sent = batch.submitted_at or since
         news = WaveNews(self.run_id, left, batch.completed, sent, self.due_at, self.expected(batch), batch.fault)
-        self.tell(news)
+        self.notify(news)
 
 
 class Suspended(BaseException):
@@ -350,7 +350,7 @@ class Waves:
         submit: sends one.
         visit: does what is due of one batch.
         lines_of: the lines of a batch as the ledger has them.
-        tell: called with the progress of a run's batches.
+        notify: called with the progress of a run's batches.
         expected: when a batch is expected back, in microseconds UTC.
     """
 
@@ -361,19 +361,19 @@ class Waves:
         visit: Visit,
         lines_of: LinesOf,
         *,
-        tell: Callable[[WaveNews], None] = lambda _news: None,
+        notify: Callable[[WaveNews], None] = lambda _news: None,
         expected: Expected = lambda _batch: None,
     ) -> None:
         self.settings = settings
         self._submit = submit
         self._visit = visit
         self._lines_of = lines_of
-        self._tell = tell
+        self._notify = notify
         self._expected = expected
-        self._start_anew()
-        after_fork(self._start_anew)
+        self._reset()
+        after_fork(self._reset)
 
-    def _start_anew(self) -> None:
+    def _reset(self) -> None:
         self._lock = threading.Lock()
         self._runs: dict[tuple[str, int], RunWaves] = {}
 
@@ -406,7 +406,7 @@ class Waves:
                     self._visit,
                     self._lines_of,
                     leave,
-                    self._tell,
+                    self._notify,
                     self._expected,
                 )
                 found = self._runs[run_id, execution] = made

@@ -299,7 +299,7 @@ def test_a_local_run_that_is_left_is_continued_and_nothing_is_asked_again(
     record = run._Record()
     record.run = found.run
     client.set_flow_run_state(run_id, Crashed(), force=True)
-    run._tell_left(runtime, record)
+    run._print_remaining(runtime, record)
     assert "The run is suspended: it waits for 3 turns in batches." in " ".join(capsys.readouterr().err.split())
     assert state_type(client, run_id) == "PAUSED", "farebox run says so itself, at once"
     httpx.post(f"{sandbox.url}/_sandbox/clock", json={"seconds": 3601}).raise_for_status()

@@ -112,9 +112,9 @@ def test_what_runs_may_cost_is_counted_down(farebox_project: TestProject, monkey
     given: list[int] = []
     spent: list[int | None] = [400, None]
 
-    def run_here(name: str, parameters: dict[str, str], limit: int, *, as_json: bool, tell: Any) -> None:
+    def run_here(name: str, parameters: dict[str, str], limit: int, *, as_json: bool, emit: Any) -> None:
         given.append(limit)
-        tell({"outcome": "completed", "spent_nano": spent.pop(0)})
+        emit({"outcome": "completed", "spent_nano": spent.pop(0)})
 
     monkeypatch.setattr("farebox.cli.run.run_here", run_here)
     allowance = RunAllowance(1_000)

@@ -3,7 +3,7 @@
 import pytest
 from cyclopts import CycloptsError
 
-from farebox.cli.main import _load, _told
+from farebox.cli.main import _as_our_error, _load
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,7 @@ def test_the_next_step_names_the_command(line: str, command: str):
 
     with pytest.raises(CycloptsError) as error:
         app(words, exit_on_error=False, print_error=False)
-    told = _told(error.value)
+    told = _as_our_error(error.value)
     assert told is not None
     assert told.next_step == f"See `farebox {command} --help`."
     assert "\n" not in told.message
