@@ -292,6 +292,7 @@ def admit(
         runtime.journal.open()
     runtime.journal.tidy()
     due = due or partial(run_due_now, runtime, automation, parameters)
+    runtime.ledger.end_pending()  # what those runs spent is to be seen below
     counter = None
     with runtime.ledger.store.read():  # what is asked about a run that is new is read in one go
         if not runtime.ledger.knows(run_id):

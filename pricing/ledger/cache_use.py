@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from pricing.db import schema
 from pricing.db.database import Store
-from pricing.db.prepared import PreparedStatement, one_trip
+from pricing.db.prepared import PreparedStatement
 
 NEWEST_RUNS = 100
 """Runs of an automation that are looked at."""
@@ -141,9 +141,7 @@ class CacheUse:
         """What the newest runs of an automation at one quality had in caches, by operation and model."""
         asked = {"automation": automation, "quality": quality, "stand_in": stand_in}
         with self._store.read() as connection:
-            with one_trip(connection):  # which may begin with the transaction's own BEGIN
-                cursor = _PROMPTS.run(connection, asked)
-            rows = cursor.fetchall()
+            rows = _PROMPTS.run(connection, asked).fetchall()
         return [
             PromptInCache(operation, provider, model, int(tokens) // requests, read > 0)
             for operation, provider, model, requests, tokens, read in rows

@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection
 
 from pricing.db import schema
 from pricing.db import schema as columns
-from pricing.db.prepared import PreparedStatement, one_trip
+from pricing.db.prepared import PreparedStatement
 from pricing.db.upsert import insert_into
 from pricing.errors import RunTakenOver
 
@@ -86,9 +86,7 @@ def current(connection: Connection, run_id: str) -> int:
 
 def known(connection: Connection, run_id: str) -> bool:
     """Whether there is any trace of a run: an execution, a hold, what it asked for, or a question about it."""
-    with one_trip(connection):  # which may begin with the transaction's own BEGIN
-        cursor = _TRACES.run(connection, {"run": run_id})
-    return bool(cursor.fetchone()[0])
+    return bool(_TRACES.run(connection, {"run": run_id}).fetchone()[0])
 
 
 def taken_over(run_id: str) -> RunTakenOver:

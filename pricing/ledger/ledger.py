@@ -162,7 +162,7 @@ class Ledger:
         Raises:
             HoldUnsettled: the run has a hold that cannot be settled.
         """
-        self._end_pending()
+        self.end_pending()
         now = self._clock()
 
         def work(connection: Connection) -> Execution:
@@ -362,7 +362,7 @@ class Ledger:
         one lease from now, which a run that lives renews. A suspended run that was not resumed in time is settled as
         ``cancelled``. A hold that cannot be settled is put aside: it stops nobody else.
         """
-        self._end_pending()
+        self.end_pending()
         now = self._clock()
         latest = now + _LEASES * self.lease_us
         with self.store.read() as connection:
@@ -388,7 +388,7 @@ class Ledger:
 
         return self.store.transact(work, durable=True)
 
-    def _end_pending(self) -> None:
+    def end_pending(self) -> None:
         """Settle or suspend what ended while the ledger could not be written. Repeating it changes nothing.
 
         One that the ledger does not take stops nobody else.

@@ -23,7 +23,8 @@ from pricing.db.database import Store
 from pricing.errors import OutOfCredits, RunExpired, RunTakenOver
 from pricing.ledger import credits as credit_ledger
 from pricing.ledger.approvals import ApprovalDecision, ApprovalRequest, Approvals, Approved, shortfalls
-from pricing.ledger.budgets import BudgetRule
+from pricing.ledger.budgets import BudgetRule, Refusal
+from pricing.ledger.executions import NEW_EXECUTION
 from pricing.ledger.facts import Completion, Intent, Run
 from pricing.ledger.ledger import Ledger
 from pricing.ledger.pending_ends import PendingEnd, PendingEnds
@@ -40,11 +41,14 @@ OPERATIONS = ("summarize", "compose")
 
 @dataclass
 class Process:
-    """One simulated process: an execution of a run, and the attempts it has begun."""
+    """One simulated process: an execution of a run, and the attempts it has begun. One that ``is_new`` begins when it
+    asks to be admitted.
+    """
 
     run: Run
     number: int
     held: bool = False
+    is_new: bool = False
     begun: list[Intent] = field(default_factory=list)
 
 
@@ -144,6 +148,9 @@ class _Interleaving:
     def start(self) -> None:
         """A process starts a run, whatever became of those before it."""
         run = self.dice.choices(self.runs, [4, 1])[0]
+        if self.dice.random() < 0.5 and not self.ledger.knows(run.run_id):
+            self.processes.append(Process(run, NEW_EXECUTION.number, is_new=True))
+            return
         execution = self.ledger.start(run.run_id)
         assert execution.number > self.newest[run.run_id]
         self.newest[run.run_id] = execution.number
@@ -155,11 +162,29 @@ class _Interleaving:
             return
         self._admit(process, replace(process.run, held_nano=self.dice.randint(1, 250)), final=self.dice.random() < 0.7)
 
+    def _asked(self, process: Process, run: Run, **how: Any) -> list[Refusal]:
+        """What is refused of a run that asks; one that is new has begun then, if nobody else has begun it before."""
+        is_new, process.is_new = process.is_new, False
+        begun = self.newest[run.run_id]
+        try:
+            execution = NEW_EXECUTION if is_new else process.number
+            return self.ledger.admit(run, self._rules(run.run_id), execution=execution, **how)
+        except RunTakenOver:
+            assert (begun > 0) if is_new else not self._is_newest(process)
+            if is_new:
+                self.world.counts["begun elsewhere"] += 1
+                self.processes.remove(process)
+            is_new = False
+            raise
+        finally:
+            if is_new:
+                assert begun == 0
+                self.newest[run.run_id] = process.number
+
     def _admit(self, process: Process, run: Run, **how: Any) -> None:
         try:
-            refusals = self.ledger.admit(run, self._rules(run.run_id), execution=process.number, **how)
+            refusals = self._asked(process, run, **how)
         except RunTakenOver:
-            assert not self._is_newest(process)
             return
         except OutOfCredits:
             self.processes.remove(process)
@@ -279,7 +304,7 @@ class _Interleaving:
         process = self._any(held=False)
         if process is not None and process.run.run_id == run.run_id:
             try:
-                found = self.ledger.admit(run, self._rules(run.run_id), final=False, execution=process.number)
+                found = self._asked(process, run, final=False)
             except (RunTakenOver, OutOfCredits):
                 return
             if not found:
