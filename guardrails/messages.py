@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -71,6 +70,8 @@ def check_templates(overrides: Path, *, guards_of_their_own: bool = False) -> No
         )
     for path in sorted(overrides.glob("*.j2")):
         if path.stem not in list(Reason):
+            from difflib import get_close_matches
+
             near = get_close_matches(path.stem, list(Reason), 1)
             meant = (
                 f"did you mean {near[0]}.j2?"

@@ -28,9 +28,12 @@ else:
         """A dataclass that compares and hashes by its fields, as a frozen one does."""
         return lambda kind: _completed(kind, dataclass(eq=False, repr=False, slots=slots)(kind))
 
-    def frozen_record(*, frozen: Literal[True], slots: Literal[True]) -> Callable[[type[T]], type[T]]:
+    def frozen_record(
+        *, frozen: Literal[True], slots: Literal[True], kw_only: bool = False
+    ) -> Callable[[type[T]], type[T]]:
         """The same, frozen at run time too."""
-        return lambda kind: _completed(kind, dataclass(eq=False, repr=False, frozen=frozen, slots=slots)(kind))
+        as_dataclass = dataclass(eq=False, repr=False, frozen=frozen, slots=slots, kw_only=kw_only)
+        return lambda kind: _completed(kind, as_dataclass(kind))
 
     def _completed(kind: type[T], made: Any) -> type[T]:
         """A dataclass with what all records share, where its own class does not say otherwise."""

@@ -11,9 +11,8 @@ from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import replace
 from datetime import timedelta
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from guardrails import Guarded
 from pricing import NoRun, PlanError, TurnFailed, frozen_record
 from pricing.ledger import CallOutcome
 from pricing.rates import ServiceTier
@@ -26,6 +25,9 @@ from tasks.turn.answers import StepAnswers
 from tasks.turn.records import StepCallRecord, TurnRecord, cause
 from tasks.turn.verifiers import Verify
 from tasks.turn.waves import StepCall, step_under_way
+
+if TYPE_CHECKING:  # they take longer to load than this package
+    from guardrails import Guarded
 
 _log = logging.getLogger(__name__)
 

@@ -12,7 +12,6 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
-from guardrails import Guarded
 from pricing.rates import ServiceTier
 from tasks.context import Step, StepContext, completed_at_end, inside
 from tasks.exception_texts import masked_exceptions
@@ -23,8 +22,10 @@ from tasks.routing.target import StepTier
 from tasks.suspended_tasks import suspended_with_run
 from tasks.turn.verifiers import Verify
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # they take longer to load than this package
     from prefect import Task
+
+    from guardrails import Guarded
 
 P = ParamSpec("P")
 R = TypeVar("R")

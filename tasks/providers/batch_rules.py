@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal, TypeAlias
+
+from pricing import frozen_record
 
 BatchApi: TypeAlias = Literal["openai", "anthropic", "bedrock"]
 """Whose batch API is spoken; each has a client in ``tasks/batches``."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen_record(frozen=True, slots=True, kw_only=True)
 class BatchRules:
     """The limits of one provider's batches.
 

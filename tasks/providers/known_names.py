@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pkgutil
-from difflib import get_close_matches
 
 from pricing import ConfigError
 from tasks.providers import catalog
@@ -31,6 +30,8 @@ def check_provider(provider: str) -> str:
     """
     names = provider_names()
     if provider not in names:
+        from difflib import get_close_matches
+
         near = get_close_matches(provider, names, 1)
         hint = f"did you mean {near[0]!r}? " if near else ""
         raise ConfigError(

@@ -1,8 +1,9 @@
-"""Patterns of what goes wrong: compiled when they are first needed, since most processes need none of them."""
+"""Patterns that most processes do not need, such as those of errors: they are compiled when they are first used."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 
 class LazyPattern:
@@ -27,6 +28,14 @@ class LazyPattern:
     def match(self, text: str) -> re.Match[str] | None:
         """A match at the beginning of a text."""
         return self._pattern().match(text)
+
+    def findall(self, text: str) -> list[str]:
+        """All matches in a text, of a pattern without groups."""
+        return self._pattern().findall(text)
+
+    def finditer(self, text: str) -> Iterator[re.Match[str]]:
+        """All matches in a text, one by one."""
+        return self._pattern().finditer(text)
 
     def _pattern(self) -> re.Pattern[str]:
         if self._compiled is None:

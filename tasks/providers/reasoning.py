@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Final, Literal, TypeAlias, get_args
+
+from pricing import frozen_record
 
 Reasoning: TypeAlias = Literal["none", "low", "medium", "high", "max"]
 """How much a model is to reason before it answers."""
@@ -50,7 +52,7 @@ _USUAL: Final = 8
 _SAMPLING: Final[frozenset[Parameter]] = frozenset({"temperature", "top_p"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen_record(frozen=True, slots=True, kw_only=True)
 class ReasoningRules:
     """One model family.
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Literal, TypeAlias
 from urllib.parse import urlsplit
 
+from pricing import frozen_record
 from pricing.rates import ServiceTier
 from tasks.providers.base import Adapter
 from tasks.providers.batch_rules import BatchRules
@@ -28,7 +28,7 @@ _NAME = re.compile(r"[a-z][a-z0-9_]{1,40}")
 _VARIABLE = re.compile(r"[A-Z][A-Z0-9_]*")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen_record(frozen=True, slots=True, kw_only=True)
 class CredentialRule:
     """How a provider's requests are authorised.
 
@@ -50,7 +50,7 @@ class CredentialRule:
             raise ValueError(f"{self.variable!r} is not the name of an environment variable")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen_record(frozen=True, slots=True, kw_only=True)
 class ProviderFeatures:
     """The features of a provider, whichever model answers.
 
@@ -81,7 +81,7 @@ class ProviderFeatures:
         return rules_among(self.cached, model)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen_record(frozen=True, slots=True, kw_only=True)
 class ProviderSpec:
     """One provider. Every field is required: what is left out is an error when its module is imported.
 

@@ -11,22 +11,22 @@ neither its numbered lists nor its words ask for anything.
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from pricing import record
 from pricing.tokens import estimate_tokens
+from tasks.providers.lazy_pattern import LazyPattern
 from tasks.providers.messages import ModelRequest
 from tasks.routing.target import Tier
 
 THRESHOLD = 0.5
 """From which score on a turn is premium, where a step says nothing else."""
 
-_TAG = re.compile(r"<(?P<close>/?)(?P<name>[a-zA-Z][\w-]*)[^<>]*>")
-_NUMBERED = re.compile(r"[ \t]*(?:step[ \t]+)?\d{1,2}[.):]\s")
-_WORD = re.compile(r"[a-z]+(?:-[a-z]+)*")
+_TAG = LazyPattern(r"<(?P<close>/?)(?P<name>[a-zA-Z][\w-]*)[^<>]*>")
+_NUMBERED = LazyPattern(r"[ \t]*(?:step[ \t]+)?\d{1,2}[.):]\s")
+_WORD = LazyPattern(r"[a-z]+(?:-[a-z]+)*")
 _SEQUENCE = frozenset(["first", "second", "third", "then", "next", "afterwards", "finally", "lastly"])
 _REASONING = frozenset(
     [

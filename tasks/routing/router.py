@@ -19,13 +19,13 @@ from pricing import ConfigError, Nano, Usage, ceil_nano, format_money, record
 from pricing.rates import STANDARD, ServiceTier
 from tasks.providers.failure_kinds import Failure
 from tasks.providers.registry import spec_of
-from tasks.routing.locks import RouteLock
 from tasks.routing.slo import Quality, TargetSLO
 from tasks.routing.target import Target, Tier, family_of
 
 if TYPE_CHECKING:  # they take longer to load than this package
     from pricing.ledger import TargetStats
     from pricing.rates import RateCard
+    from tasks.routing.locks import RouteLock
 
 __all__ = [
     "Candidate",

@@ -8,7 +8,7 @@ answer. Several processes may append to one file.
 from __future__ import annotations
 
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
@@ -82,7 +82,7 @@ class SandboxJournal:
         Raises:
             OSError: the line could not be written whole.
         """
-        line = orjson.dumps(asdict(entry), option=orjson.OPT_APPEND_NEWLINE)
+        line = orjson.dumps(entry, option=orjson.OPT_APPEND_NEWLINE)
         if os.write(self._file, line) != len(line):
             raise OSError(f"the journal {self.path} took only part of a line")
 

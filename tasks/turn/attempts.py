@@ -24,9 +24,7 @@ from tasks.providers.messages import HttpRequest, ModelReply, ModelRequest, Wire
 from tasks.providers.reasoning_fields import output_limit, reasoning_allowance, with_choice
 from tasks.providers.refused_features import RefusedFeatures
 from tasks.providers.service_tiers import served_tier
-from tasks.providers.transport import Transport
 from tasks.routing.target import Target
-from tasks.telemetry.spans import AttemptSpan, Telemetry
 from tasks.turn.attempt_prices import AttemptPrices
 from tasks.turn.bound_state import bound, with_valid_state
 from tasks.turn.request import TurnContext, TurnRequest
@@ -34,12 +32,14 @@ from tasks.turn.static_parts import StaticParts, StaticUse, TurnPlace
 from tasks.turn.stream import Sink
 from tasks.turn.usage_check import NOT_PLAUSIBLE, UsageLimits, was_cut
 
-if TYPE_CHECKING:  # the database's library takes longer to load than this package
+if TYPE_CHECKING:  # they take longer to load than this package
     from tenacity import RetryCallState
 
     from pricing.db import PendingWrite
     from pricing.ledger import Ledger, Refusal
     from pricing.rates import RateCard
+    from tasks.providers.transport import Transport
+    from tasks.telemetry.spans import AttemptSpan, Telemetry
 
 LONGEST_WAIT = 60.0
 """Seconds of Retry-After that are waited for; a longer one falls back at once (groq's SDK draws the same line)."""

@@ -13,14 +13,12 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, cast
 
 from pricing import Nano, Usage, now_us, record
 from pricing.ledger import NEWEST, Run
-from pricing.quotes import ResolvedPlan
 from pricing.rates import ServiceTier
 from tasks.context import OutsideRuns, StepContext, no_run
 from tasks.event_loop import LoopThread, in_thread
 from tasks.prompts import InlinePrompt, Prompt, Prompts
 from tasks.providers.reasoning_fields import output_limit, usual_thinking_tokens
 from tasks.routing.complexity import Complexity, score
-from tasks.routing.locks import RouteLocks
 from tasks.routing.router import (
     TYPICAL,
     Candidate,
@@ -31,9 +29,7 @@ from tasks.routing.router import (
     named_first,
     other_family_first,
 )
-from tasks.routing.service_tiers import ServiceTiers
 from tasks.routing.slo import Quality
-from tasks.routing.stats_cache import HoldsInUse
 from tasks.routing.target import Target
 from tasks.run_context import Pin, RunContext, RunOwner
 from tasks.run_values import run_values
@@ -47,8 +43,11 @@ from tasks.turn.waves import IN_TURN, RunWaves, Waves
 
 _SECONDS_TO_CLOSE: Final = 8.0
 
-if TYPE_CHECKING:  # the database's library takes longer to load than this package
+if TYPE_CHECKING:  # they take longer to load than this package
     from pricing.ledger import Ledger
+    from tasks.routing.locks import RouteLocks
+    from tasks.routing.service_tiers import ServiceTiers
+    from tasks.routing.stats_cache import HoldsInUse
 
 T = TypeVar("T")
 
@@ -63,6 +62,8 @@ class _Admitted:
 
     @classmethod
     def of(cls, run: Run) -> Self:
+        from pricing.quotes import ResolvedPlan  # loaded by whoever admits runs
+
         plan = ResolvedPlan.from_json(json.loads(run.plan))
         sizes = {step.operation: Size(step.input_tokens, step.output_tokens) for step in plan.steps}
         return cls(run, sizes, economic_reason(json.loads(run.routes)))

@@ -13,7 +13,7 @@ from dataclasses import field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from guardrails import Fact, GuardDecision, GuardInput, Guards, Pipeline, Reason, Source
+from guardrails import Fact, GuardDecision, GuardInput, Reason, Source
 from pricing import (
     Blocked,
     FareboxError,
@@ -35,7 +35,6 @@ from tasks.routing.breaker import Breaker
 from tasks.routing.router import Candidate
 from tasks.run_values import run_values
 from tasks.structured_output import InvalidAnswer
-from tasks.telemetry.spans import Telemetry, TurnSpan
 from tasks.turn.answer_cache import StoredAnswer, answer_key, find, keep
 from tasks.turn.answers import Answers
 from tasks.turn.attempts import AttemptFailed, Attempts, Refused
@@ -50,9 +49,11 @@ from tasks.turn.stream import Sink
 from tasks.turn.verifiers import passes
 from tasks.turn.waves import IN_TURN
 
-if TYPE_CHECKING:  # the database's library takes longer to load than this package
+if TYPE_CHECKING:  # they take longer to load than this package
+    from guardrails import Guards, Pipeline
     from pricing import Captured
     from pricing.ledger import Ledger
+    from tasks.telemetry.spans import Telemetry, TurnSpan
     from tasks.turn.batched import BatchedAttempts
 
 T = TypeVar("T")

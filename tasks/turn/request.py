@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import field
 from datetime import timedelta
-from typing import Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
-from guardrails import Guarded
 from pricing import record
 from pricing.ledger import Run
 from pricing.rates import ServiceTier
@@ -26,6 +25,9 @@ from tasks.turn.answers import StepAnswers
 from tasks.turn.records import TurnRecord
 from tasks.turn.verifiers import Verify
 from tasks.turn.waves import RunWaves, StepCall
+
+if TYPE_CHECKING:  # they take longer to load than this package
+    from guardrails import Guarded
 
 T = TypeVar("T")
 

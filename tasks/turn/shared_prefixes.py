@@ -104,7 +104,11 @@ class SharedPrefixes:
             self._recent.clear()
         recent = self._recent.setdefault(where, {})
         recent.pop(turn_id, None)
-        shared = max(map(blocks.shared_with, recent.values()), default=0)
+        shared = 0
+        for other in reversed(recent.values()):
+            shared = max(shared, blocks.shared_with(other))
+            if shared == len(blocks.parts):  # no other shares more
+                break
         recent[turn_id] = blocks
         if len(recent) > _REQUESTS:
             del recent[next(iter(recent))]

@@ -6,9 +6,9 @@ import secrets
 import time
 from collections.abc import Iterable, Sequence
 from functools import cached_property
-from typing import Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
-from guardrails import Direction, Fact, GuardDecision, GuardInput, Pipeline, Reason, Source, readable
+from guardrails import Direction, Fact, GuardDecision, GuardInput, Reason, Source, readable
 from guardrails.pii import Vault
 from pricing import (
     BudgetClosed,
@@ -47,6 +47,9 @@ from tasks.turn.records import TurnRecord
 from tasks.turn.redaction import is_external, json_value, tools_of, unreadable_of, with_strings
 from tasks.turn.request import TurnContext, TurnRequest
 from tasks.turn.stream import Sink
+
+if TYPE_CHECKING:  # they take longer to load than this package
+    from guardrails import Pipeline
 
 T = TypeVar("T")
 

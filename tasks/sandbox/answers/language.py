@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Final
 
 _WORD: Final = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?|\d+")
@@ -33,6 +34,7 @@ _LAST_LETTERS: Final = frozenset(suffix[-1] for suffix in _SUFFIXES)
 _SHORTEST_STEM: Final = 3
 
 
+@lru_cache(maxsize=4_096)
 def stem(word: str) -> str:
     """``word`` in lower case without its ending, so that *failing* and *failed* meet in *fail*."""
     lowered = word.lower()
