@@ -259,6 +259,12 @@ def follow_run(start: Callable[[], Any]) -> State[Any]:
             return cast("State[Any]", asyncio.run(_awaited(running)) if isawaitable(running) else running)
     except FareboxError:
         raise
+    except SystemExit as left:
+        code = left.code if isinstance(left.code, int) else 1
+        raise FareboxError(
+            f"The automation's own code ended the process with sys.exit, code {code}.",
+            next_step="Raise an error or return in place of it; what was spent is in `farebox report`.",
+        ) from None
     except Exception as error:  # noqa: BLE001 - of Prefect itself: what the flow raises is in its state
         raise FareboxError(
             f"Prefect failed: {(str(error) or type(error).__name__).splitlines()[0].rstrip('.')}.",
