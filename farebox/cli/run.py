@@ -27,6 +27,7 @@ from farebox.discovery import find_flow, read_parameters, with_defaults, with_du
 from farebox.prefect.artifacts import publish, report_of
 from farebox.runs.admission import check_admission, price_run
 from farebox.runs.approval import ASK_HERE
+from farebox.runs.batch_waits import show_left_here
 from farebox.runs.context import ANONYMOUS, RunOwner, starter_context
 from farebox.runs.due_times import stated_due
 from farebox.runtime import Runtime, Watcher, get_runtime
@@ -155,21 +156,7 @@ def _print_remaining(runtime: Runtime, record: _Record) -> None:
         f"`farebox runs resume {record.run.run_id}` continues it; `farebox batches cancel {record.run.run_id}` "
         "cancels its batches.",
     )
-    _show_left(record.run)
-
-
-def _show_left(run: Run) -> None:
-    """Show a run that was interrupted as suspended in Prefect, if its server can be reached."""
-    from httpx import HTTPError
-    from prefect.client.orchestration import get_client
-    from prefect.exceptions import PrefectException
-
-    from farebox.prefect.flow_runs import show_left
-
-    try:
-        with get_client(sync_client=True) as client:
-            show_left(client, run)
-    except (HTTPError, PrefectException, RuntimeError):
+    if not show_left_here(record.run):
         warn("Prefect does not show the run as suspended: its server cannot be reached.")
 
 
@@ -259,6 +246,12 @@ def follow_run(start: Callable[[], Any]) -> State[Any]:
             return cast("State[Any]", asyncio.run(_awaited(running)) if isawaitable(running) else running)
     except FareboxError:
         raise
+    except SystemExit as left:
+        code = left.code if isinstance(left.code, int) else 1
+        raise FareboxError(
+            f"The automation's own code ended the process with sys.exit, code {code}.",
+            next_step="Raise an error or return in place of it; what was spent is in `farebox report`.",
+        ) from None
     except Exception as error:  # noqa: BLE001 - of Prefect itself: what the flow raises is in its state
         raise FareboxError(
             f"Prefect failed: {(str(error) or type(error).__name__).splitlines()[0].rstrip('.')}.",

@@ -10,10 +10,9 @@ from uuid import UUID
 
 from farebox.automations import automation_of, state_of
 from farebox.runs.approval import rejected
-from farebox.runs.batch_waits import PAUSE_KEY, left_until
+from farebox.runs.batch_waits import show_left
 from farebox.runtime import Runtime
 from pricing import ConfigError, from_us
-from pricing.ledger import Run
 from tasks import end_suspended_tasks
 
 if TYPE_CHECKING:
@@ -113,23 +112,6 @@ def end_cancelled(runtime: Runtime, client: SyncPrefectClient) -> Iterator[str]:
                 if runtime.ledger.settle(run_id, "cancelled", why, execution=execution) is not None:
                     end_suspended_tasks(client, UUID(run_id), "Cancelled")
                     yield run_id
-
-
-def show_left(client: SyncPrefectClient, run: Run, *, deployed: bool = False) -> None:
-    """Show a run as suspended that was left while it waits for batches, until its hold ends.
-
-    One of a deployment (``deployed``) is resumed when they are back; ``farebox runs resume`` continues any other.
-    """
-    from prefect.states import Suspended
-
-    next_step = (
-        "It goes on when they are back." if deployed else f"Continue it with `farebox runs resume {run.run_id}`."
-    )
-    key = f"{PAUSE_KEY}-left" if deployed else None
-    state: Any = Suspended(
-        pause_expiration_time=left_until(run), pause_key=key, message=f"It waits for batches. {next_step}"
-    )
-    client.set_flow_run_state(UUID(run.run_id), state, force=True)
 
 
 def show_killed(runtime: Runtime, client: SyncPrefectClient) -> None:

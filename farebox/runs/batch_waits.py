@@ -11,7 +11,8 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from httpx import HTTPError
 from prefect.client.orchestration import get_client
@@ -28,6 +29,9 @@ from pricing.ledger import Run
 from pricing.reports import moment
 from tasks import end_suspended_tasks
 from tasks.turn import RunWaves, WaitMode
+
+if TYPE_CHECKING:
+    from prefect.client.orchestration import SyncPrefectClient
 
 PAUSE_KEY = "farebox-batch"
 """How the names begin that Prefect keeps of these suspensions. Each has a name of its own: a run whose suspension had
@@ -104,6 +108,33 @@ def left_until(run: Run) -> datetime:
     """Until when the hold of a run is kept that was left while it waited."""
     due = from_us(run.due_at) if run.due_at is not None else datetime.now(UTC)
     return max(due, datetime.now(UTC)) + KEPT
+
+
+def show_left(client: SyncPrefectClient, run: Run, *, deployed: bool = False) -> None:
+    """Show a run as suspended that was left while it waits for batches, until its hold ends.
+
+    One of a deployment (``deployed``) is resumed when they are back; ``farebox runs resume`` continues any other.
+    """
+    from prefect.states import Suspended
+
+    next_step = (
+        "It goes on when they are back." if deployed else f"Continue it with `farebox runs resume {run.run_id}`."
+    )
+    key = f"{PAUSE_KEY}-left" if deployed else None
+    state: Any = Suspended(
+        pause_expiration_time=left_until(run), pause_key=key, message=f"It waits for batches. {next_step}"
+    )
+    client.set_flow_run_state(UUID(run.run_id), state, force=True)
+
+
+def show_left_here(run: Run) -> bool:
+    """Show a run of this process so, once its user has left it; false where Prefect's server cannot be reached."""
+    try:
+        with get_client(sync_client=True) as client:
+            show_left(client, run)
+    except (HTTPError, PrefectException, RuntimeError):
+        return False
+    return True
 
 
 def _suspend(admitted: AdmittedRun, waves: RunWaves) -> None:

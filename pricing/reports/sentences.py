@@ -168,7 +168,8 @@ def due_sentence(report: RunReport) -> str | None:
     apart = f"{duration(abs(due.early_us))} {'before' if due.early_us >= 0 else 'late'}"
     if 0 <= due.early_us < _MINUTE_US:
         apart = "in time"
-    done = f"Due {moment(due.due_at)}, done {moment(due.done_at)}, {apart}.{_batched(due)}"
+    end = "done" if report.run.outcome == "completed" else "ended"
+    done = f"Due {moment(due.due_at)}, {end} {moment(due.done_at)}, {apart}.{_batched(due)}"
     if due.saved_nano > 0:
         whole = format_money(spent + due.saved_nano)
         return f"{done} Asking later saved {format_money(due.saved_nano)}: {format_money(spent)} in place of {whole}."

@@ -15,10 +15,13 @@ from tasks.sandbox.batch_store import SandboxBatch
 
 _TICK_SECONDS: Final = 0.1
 _SEND_SECONDS: Final = 10.0
+_PAUSES: Final = (1.0, 2.0, 4.0, 8.0)
+"""Seconds before a notice is sent again that was not taken; OpenAI goes on for three days."""
+_TAKEN: Final = range(200, 300)
 
 
 class BatchNotices:
-    """Notifies one address of each batch of OpenAI's API that ends, once. Nothing is sent before ``send_to`` was
+    """Notifies one address of each batch of OpenAI's API that ends, until it is taken; is sent before ``send_to`` was
     called.
 
     Args:
@@ -54,17 +57,25 @@ class BatchNotices:
             self._settle()
 
     async def _send(self, batch_id: str, event: str) -> None:
+        notice = {"object": "event", "id": f"evt_{uuid4().hex}", "type": event, "created_at": int(time.time())}
+        body, notice_id = orjson.dumps({**notice, "data": {"id": batch_id}}), f"wh_{uuid4().hex}"
+        for pause in (*_PAUSES, None):
+            status = await self._post(notice_id, body)
+            self.statuses.append(status)
+            if status in _TAKEN or pause is None:
+                return
+            await asyncio.sleep(pause)
+
+    async def _post(self, notice_id: str, body: bytes) -> int:
+        """What the receiver answers; 0 where it does not."""
         from aiohttp import ClientError, ClientSession, ClientTimeout
 
-        now = int(time.time())
-        notice = {"object": "event", "id": f"evt_{uuid4().hex}", "type": event, "created_at": now}
-        body = orjson.dumps({**notice, "data": {"id": batch_id}})
-        headers = signed_webhook(f"wh_{uuid4().hex}", now, body, self._secret)
+        headers = signed_webhook(notice_id, int(time.time()), body, self._secret)
         try:
             async with (
                 ClientSession(timeout=ClientTimeout(_SEND_SECONDS)) as session,
                 session.post(self._url, data=body, headers={**headers, "Content-Type": "application/json"}) as reply,
             ):
-                self.statuses.append(reply.status)
+                return reply.status
         except (ClientError, TimeoutError):
-            self.statuses.append(0)
+            return 0

@@ -27,10 +27,11 @@ from prefect.states import Cancelled, Crashed, Running
 
 from farebox import ask, automation, llm_task, plan
 from farebox.cli import resume, run
-from farebox.prefect import collect_batches, flow_runs
+from farebox.prefect import collect_batch, collect_batches, flow_runs
 from farebox.runs.continuation import find_continuation
 from farebox.runtime import Runtime
-from farebox.web import page_server
+from farebox.web import batch_webhook, page_server
+from pricing import FareboxError, LedgerBusy
 from pricing.clock import now_us
 from pricing.db import schema
 from pricing.ledger import BY_DUE_TIME
@@ -230,8 +231,16 @@ def test_a_signed_notice_of_the_provider_has_a_run_go_on(
     runtime: Runtime, sandbox: Sandbox, client: SyncPrefectClient, monkeypatch: pytest.MonkeyPatch
 ):
     """The sandbox signs a notice when the batch ends; the report server verifies it, takes the results and resumes the
-    run. A forged one does nothing.
+    run. A forged one does nothing, and one whose collection failed is sent again.
     """
+    faults: list[FareboxError] = [LedgerBusy("The ledger is locked.")]
+
+    def collect(*given: Any) -> Any:
+        if faults:
+            raise faults.pop()
+        return collect_batch(*given)
+
+    monkeypatch.setattr(batch_webhook, "collect_batch", collect)
     monkeypatch.setenv("WEBHOOK_OF_A_TEST", WEBHOOK_SECRET)
     settings = runtime.settings.batches.model_copy(update={"webhook_secret_env": "WEBHOOK_OF_A_TEST"})
     monkeypatch.setattr(runtime, "settings", runtime.settings.model_copy(update={"batches": settings}))
@@ -244,7 +253,8 @@ def test_a_signed_notice_of_the_provider_has_a_run_go_on(
             httpx.post(f"{control}/webhook", json={"url": url, "secret": secret}).raise_for_status()
             if secret == WEBHOOK_SECRET:
                 httpx.post(f"{control}/clock", json={"seconds": 3601}).raise_for_status()
-                until("notice", lambda: httpx.get(f"{control}/webhook").json()["statuses"] == [202], pause=0.1)
+                until("notice", lambda: 202 in httpx.get(f"{control}/webhook").json()["statuses"], pause=0.1)
+                assert 503 in httpx.get(f"{control}/webhook").json()["statuses"]
                 until("collected batch", lambda: not runtime.batches.open(), pause=0.1)
                 until("resumed run", lambda: state_type(client, run_id) == "SCHEDULED", pause=0.1)
             else:

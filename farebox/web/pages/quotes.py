@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from farebox.web.grids import audits_grid, sizes_grid
 from farebox.web.site import Site
 from farebox.web.view import PageRequest, PageRoute, View
-from pricing.reports import ENOUGH, Page, Section, quote_audits
+from pricing.reports import ENOUGH, Page, QuoteAudit, Section, quote_audits
 
 
 def view(site: Site, asked: PageRequest) -> View:
@@ -17,7 +19,7 @@ def view(site: Site, asked: PageRequest) -> View:
     since = asked.given("since") or "ever"
     found = quote_audits(site.replica, asked.given("automation"), since=asked.moment("since", site))
     warnings = tuple(f"{one.automation} {one.quality}: {warning}." for one in found for warning in one.warnings)
-    lead = warnings or (("Every p95 that can be judged is honest.",) if found else ("No run has ended yet.",))
+    lead = warnings or (_verdict(found),)
     sections = []
     if found:
         text = f"An honest p95 covers 93 to 97 % of runs; fewer than {ENOUGH} runs are not enough to judge."
@@ -32,6 +34,15 @@ def view(site: Site, asked: PageRequest) -> View:
         "Quotes against actual cost", "the newest 2,000 runs of each automation", lead, sections=tuple(sections)
     )
     return View(page, [one.to_json() for one in found], links=site.periods(since, "quotes"))
+
+
+def _verdict(found: Sequence[QuoteAudit]) -> str:
+    """What is said where there is nothing to warn of."""
+    if not found:
+        return "No run has ended yet."
+    if all(one.p95.runs < ENOUGH for one in found):
+        return f"No p95 can be judged yet: this takes {ENOUGH} runs of an automation."
+    return "Every p95 that can be judged is honest."
 
 
 PAGE = PageRoute("/quotes", view, kept="stale", has_periods=True)

@@ -100,6 +100,12 @@ def test_it_says_what_became_of_the_lines_of_batches(
         assert "summarize: haiku at batch expired → haiku at standard ok" in stories
 
 
+def test_a_run_that_did_not_complete_is_not_done(light_books: Books, light_replica: Replica):
+    light_books.run("failed-run", due_at=NOON + HOUR)
+    light_books.ledger.settle("failed-run", "failed", "ValueError")
+    assert "ended 2026-09-21" in str(due_sentence(report_of(light_replica, "failed-run")))
+
+
 def test_a_run_without_a_due_time_says_nothing_of_it(books: Books, replica: Replica):
     plain_run(books)
     report = report_of(replica, "plain-run")
