@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import chain
 from operator import itemgetter
 from typing import TypeVar
@@ -101,6 +101,11 @@ def _positive(features: Iterable[str]) -> float:
     return sum(weight for feature in features if (weight := known.get(feature, 0.0)) > 0)
 
 
+@cache
+def _positive_weights() -> Mapping[str, float]:
+    return {feature: max(0.0, weight) for feature, weight in weights().items()}
+
+
 @lru_cache(maxsize=65_536)
 def _pair_weight(first: frozenset[str], second: frozenset[str], joints: str) -> float:
     return _positive(weighted_pairs(first, second, joints))
@@ -129,7 +134,7 @@ class _Sentence:
 
     def most(self) -> float:
         """What it weighs at most."""
-        total = sum(weight for _, _, weight in self.spelt) + (self.read[0][3] if self.begins() else 0.0)
+        total = sum(map(_positive_weights().__getitem__, self.spelt)) + (self.read[0][3] if self.begins() else 0.0)
         for index, (at, meanings, weight, _) in enumerate(self.read):
             total += weight
             for after, others, _, _ in self.read[index + 1 : index + 1 + REACH]:

@@ -99,7 +99,7 @@ class InjectionGuard:
     judge: Literal["never", "unsure", "every"] = "never"
 
     name: ClassVar[str] = "injection"
-    version: ClassVar[str] = "4"
+    version: ClassVar[str] = "5"
     direction: ClassVar[Direction] = "input"
     rank: ClassVar[int] = 20
 

@@ -106,7 +106,7 @@ def test_orders_that_aim_at_something_are_enough_in_data(order):
 
 
 def test_plain_orders_are_not():
-    for plain in ("To remove it, call delete_file.", "People call delete_file daily. Mail a@b.example with questions."):
+    for plain in ("To remove it, call delete_file.", "The docs say: people may call delete_file daily."):
         assert InjectionGuard().look(exchange(plain)).action == "allow", plain
 
 
