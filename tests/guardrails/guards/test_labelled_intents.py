@@ -93,6 +93,6 @@ def test_what_nothing_can_be_measured_on_is_said(
     assert "add a domain column" in told
     written(tmp_path, "other.csv", "text,intent\nwrite a poem,poem\nsing a song,poem\n")
     main()
-    told = capsys.readouterr().out.splitlines()
-    assert any(line.startswith("set ") for line in told)
-    assert told[-1] == "The extra `embeddings` is not installed: not measured by meaning."
+    lines = capsys.readouterr().out.splitlines()
+    assert any(line.startswith("set ") for line in lines)
+    assert lines[-1] == "The extra `embeddings` is not installed: not measured by meaning."
