@@ -21,7 +21,7 @@ from benchmarks.guard_texts import (
     labelled_personal,
     labelled_secrets,
 )
-from benchmarks.held_out_intents import BANK, SHOP, folds, strange
+from benchmarks.held_out_intents import BANK, SHOP, folds, other_trades, strange
 from benchmarks.injections import LEARNT, texts
 from benchmarks.intents import requests
 from benchmarks.names import NAMES, mutations
@@ -146,15 +146,16 @@ def scope_shares(seed: int) -> tuple[float, float, float]:
 
 
 def held_out_shares(
-    domain: dict[str, str], seeds: Sequence[int], *, embeddings: bool = False
+    domain: dict[str, str], seeds: Sequence[int], *, outside: Sequence[str] = (), embeddings: bool = False
 ) -> tuple[float, float, float]:
-    """Likewise, of requests as people phrase them, in five folds each; the strange ones are of intents nobody learnt."""
+    """Likewise, of requests as people phrase them, in five folds each; those outside are of intents nobody learnt."""
     own, other = list[float](), list[float]()
+    outside = outside or strange()
     for seed in seeds:
         for learnt, judged in folds(domain, seed):
             model = ScopeModel(learnt, embeddings=embeddings)
             own += map(model.inside, judged)
-            other += map(model.inside, strange())
+            other += map(model.inside, outside)
     grey = sum(UNSURE <= likely < SURE for likely in [*own, *other]) / (len(own) + len(other))
     return (
         sum(likely < UNSURE for likely in own) / len(own),
@@ -259,7 +260,7 @@ def main() -> None:
     row("names found, of written forms", f"{names_found(2000):.3f}", ">= .95")
     row("names, found in 150 KB of prose", BrandGuard(NAMES).check(output(clean_prose(150_000))).action, "allow")
     wrong, blocked, grey = (statistics.mean(shares) for shares in zip(*map(scope_shares, range(1, 11)), strict=True))
-    for name, domain in (("a bank", BANK), ("a shop, few examples", SHOP)):
+    for name, domain, kind in (("a bank", BANK, "bank"), ("a shop, few examples", SHOP, "shop")):
         for embeddings in with_embeddings:
             seeds = (1,) if embeddings else (*range(1, 9), *range(11, 19))
             wrong_held, blocked_held, grey_held = held_out_shares(domain, seeds, embeddings=embeddings)
@@ -267,6 +268,8 @@ def main() -> None:
             row(f"scope of {by}, held-out intents, wrongly blocked", f"{wrong_held:.3f}", "<= .03")
             row(f"scope of {by}, held-out intents, rightly blocked", f"{blocked_held:.3f}", ">= .75")
             row(f"scope of {by}, held-out intents, sent to a model", f"{grey_held:.3f}", "<= .30")
+            _, blocked_held, _ = held_out_shares(domain, (1,), outside=other_trades(kind), embeddings=embeddings)
+            row(f"scope of {by}, other trades, rightly blocked", f"{blocked_held:.3f}", ">= .75")
     row("scope, made-up intents, wrongly blocked", f"{wrong:.3f}", "<= .02")
     row("scope, made-up intents, rightly blocked", f"{blocked:.3f}", ">= .75")
     row("scope, made-up intents, sent to a model", f"{grey:.3f}", "<= .30")

@@ -1,4 +1,4 @@
-"""Requests as people phrase them: of a bank's support, to learn from and to judge by, and of intents that no example has.
+"""Requests as people phrase them: of a bank and a shop, to learn from and to judge by, and of intents that no example has.
 
 Written for this project without templates. Of ``STRANGE`` nothing is learnt; few of its intents are near those of
 ``guardrails.guards.scope_negatives``.
@@ -48,6 +48,35 @@ SHOP: dict[str, str] = {
     "product": "is this available in size 42|do you have the chair in oak|when will the bag be back in stock|is the jacket waterproof|what material is the sofa|does it come with batteries|how tall is the shelf|which size should i take|does the pan work on induction|is it machine washable|do you sell gift cards|can i see it in a store",
 }  # fmt: skip
 """Requests to a shop: fewer and more varied examples of each intent, for which nothing was chosen."""
+TRADES: dict[str, str] = {
+    "bank": "how much is on my savings account|freeze my debit card|raise the limit of my credit card|why was my transfer returned|what is the rate of a fixed deposit|i do not recognise this card payment|open an account for my child|when is my loan instalment due|change the pin of my card|send me last year's statement|is my paycheck in|what does a wire to japan cost",
+    "telecom": "my mobile data is used up|why is my phone bill so high|there is no signal at home|upgrade me to an unlimited plan|port my number to you|the router blinks red|activate roaming for spain|my sim card does not work|cancel my internet contract|how fast is the fibre at my address|block calls from this number|when does the technician come",
+    "airline": "change my seat to an aisle|can i bring a stroller on board|rebook me on the later flight|my connecting flight was cancelled|how many miles do i have|check me in for tomorrow|upgrade to business class|is there a meal on this flight|claim compensation for a delay|add a bag to my booking|travel with a dog in the cabin|spell my name right on the ticket",
+    "hotel": "is breakfast included|can we check in early|the air conditioning in my room is broken|do you have a cot for a baby|extend my stay by a night|is there parking at the hotel|bring more towels to room 214|do you have a pool|cancel my reservation for june|which rooms have a sea view|send somebody to clean|leave a wake up call for six",
+    "insurance": "report damage to my car|is a broken phone covered|add my son to the policy|what is my deductible|how do i cancel my home insurance|when will my claim be paid|get a quote for travel insurance|does my plan cover dental work|hail damaged my roof|i need proof of insurance|why did my premium go up|change the beneficiary of my life insurance",
+    "health": "book an appointment with a dermatologist|refill my prescription|are my blood results in|i have had a fever for three days|can i take this with alcohol|which vaccines are due for my baby|move my appointment to friday|does the clinic take walk-ins|i need a referral to a cardiologist|what should i do about a rash|how long must i fast before the test|is doctor lee accepting new patients",
+    "school": "when are the midterm exams|how do i drop a class|where do i submit my thesis|what do i need for a transcript|is the library open on sunday|how do i apply for a scholarship|who teaches linear algebra|my grade is wrong|pay my tuition in parts|can i switch my major|which dorms have single rooms|extend the deadline of the assignment",
+    "personnel": "how many vacation days are left|where is my pay slip|i am sick today|enrol me in the dental plan|when is the next performance review|how do i claim travel expenses|change my tax withholding|is there a policy on working from abroad|refer a friend for the open position|when does parental leave start|add my spouse to the health plan|who approves my overtime",
+    "helpdesk": "my laptop does not start|i forgot my windows password|install photoshop on my computer|the printer on the third floor jams|i cannot connect to the vpn|give me access to the shared drive|my screen stays black|set up a mailbox for a new colleague|outlook keeps crashing|i need a second monitor|the wifi in the meeting room is down|unlock my account",
+    "public office": "renew my passport|where do i register a birth|how do i pay a parking ticket|when is garbage collected on my street|apply for a building permit|report a pothole|where do i vote|get a copy of my marriage certificate|how do i register a dog|change my address with the city|is the town hall open today|appeal a property tax assessment",
+    "property": "is the two bedroom flat still available|when is the rent due|the heating in my apartment is cold|can i sublet my room|how big is the garden|schedule a viewing for saturday|what is the deposit|the upstairs neighbours flood my bathroom|are pets allowed in the building|end my lease|who pays for the broken window|is there an elevator",
+    "car": "book a service for my car|how much is a set of winter tires|the brake pedal feels soft|rent me a van for the weekend|is this used car accident free|how do i reset the service light|where is the nearest charging station|what is the towing capacity of the pickup|my windscreen has a crack|what mileage does the hybrid get|return the rental at another station|the battery is flat",
+    "restaurant": "do you have vegan dishes|can i order for delivery|is the terrace open|what is the soup of the day|book a table for eight|is there gluten in the sauce|do you cater for weddings|my food arrived cold|split the bill in three|what wine goes with lamb|do you have a kids menu|how late does the kitchen serve",
+    "retail": "where is my parcel|exchange this for a smaller size|is the grey sofa in stock|the blender arrived with a crack|apply my discount code|do you ship to norway|how do i wash this sweater|match the price of another shop|how long is the warranty|print a return label|send me a gift card|remove an item from my cart",
+    "grocery": "which yoghurts have no sugar|is the organic milk sold out|deliver my groceries after six|the bananas were bruised|how much is a kilo of beef|substitute the bread if it is missing|do you sell halal meat|when does the store open|find me a cheap olive oil|is this cheese made with raw milk|put coffee on my list|what is on offer this week",
+    "energy": "submit my meter reading|why is my power bill so high|there is an outage in our street|switch me to green electricity|i smell gas|when is my boiler serviced|what does a kilowatt hour cost|sign up for solar panels|change the monthly instalment|move my contract to the new house|is the water safe to drink|how do i read the meter",
+    "travel": "plan three days in rome|which island is best for families|do i need a visa for brazil|is it rainy season in thailand|find a train from paris to lyon|what should i pack for iceland|is the tap water fine in mexico|how much do people tip in canada|rent a cabin in the mountains|what is worth seeing in kyoto|cheapest month to fly to bali|is the museum closed on mondays",
+    "fitness": "freeze my gym membership|which exercises are good for the back|how many calories did i burn|when is the yoga class|how much protein do i need|build me a training plan|my knee hurts after running|is the sauna open|cancel the personal training|how do i do a pull up|what is a good heart rate|log a five kilometre run",
+    "entertainment": "play some jazz|skip this track|recommend a series like this one|when does season three come out|my stream keeps buffering|who directed this film|turn the volume down|which games can two people play|what is on tv tonight|two tickets for the concert|how does the novel end|what is the score of the match",
+    "home": "turn the heating to twenty degrees|dim the lamps in the hall|vacuum the living room|is the garage door closed|wake me at seven|remind me of the dentist|set a timer for the pasta|what is in my calendar today|call my sister|write a message to paul|add soap to the list|show me the camera at the door",
+    "law": "can my landlord evict me|do i need a lawyer for a will|how do i register a trademark|what are the grounds for divorce|is a verbal contract binding|what happens at a hearing|review this nondisclosure agreement|can my employer read my mail|how do i file a small claim|what is the notice period|draft terms of service|am i liable for my tenant",
+    "software": "my build fails with a linker error|why is this query slow|write a unit test for this class|rename a branch in git|what does this regex match|deploy the service to staging|roll back the last release|convert this xml to json|how do i parse dates in go|the container runs out of memory|explain this stack trace|review my pull request",
+    "marketing": "write a caption for our launch|which keywords should we bid on|draft a newsletter for spring|how did the campaign perform|think of a name for a bakery|make this paragraph shorter|what is our open rate|translate the brochure into dutch|plan posts for next week|who are our competitors|write a press release|improve this headline",
+    "logistics": "book a truck to hamburg|what is the customs tariff for shoes|how many pallets are in the warehouse|the container is stuck in the port|what is the estimated arrival of the shipment|print the packing slip|the forklift needs repair|count the stock of item 88|schedule a pickup for tomorrow|which carrier is cheapest to poland|the goods arrived wet|change the delivery window",
+}  # fmt: skip
+"""Requests to other trades, a dozen each, of which nothing is learnt."""
+_ALIKE = {"bank": ("bank",), "shop": ("retail", "grocery", "logistics")}
+"""Trades that a bank's or a shop's requests belong to as well."""
 FOLDS = 5
 
 
@@ -59,6 +88,11 @@ def folds(domain: dict[str, str], seed: int) -> Iterator[tuple[list[str], list[s
     for fold in range(FOLDS):
         learnt = [phrase for phrases in intents for at, phrase in enumerate(phrases) if at % FOLDS != fold]
         yield learnt, [phrase for phrases in intents for at, phrase in enumerate(phrases) if at % FOLDS == fold]
+
+
+def other_trades(domain: str) -> list[str]:
+    """Requests to trades that are not like a domain (``bank`` or ``shop``)."""
+    return [phrase for trade, phrases in TRADES.items() if trade not in _ALIKE[domain] for phrase in phrases.split("|")]
 
 
 def strange() -> list[str]:

@@ -1,8 +1,8 @@
 """What sentences mean, as vectors: an optional extra, whose model lies in its package, so that nothing is fetched.
 
 It is Google's Universal Sentence Encoder (multilingual, version 3: Arabic, Chinese, Dutch, English, French, German,
-Italian, Japanese, Korean, Polish, Portuguese, Russian, Spanish, Thai, Turkish) in numpy. It takes 190 MB of memory, a
-second to load, and about half a millisecond for a sentence.
+Italian, Japanese, Korean, Polish, Portuguese, Russian, Spanish, Thai, Turkish) in numpy. It takes 200 MB of memory, a
+second to load, and 0.7 ms of CPU for a sentence.
 """
 
 from __future__ import annotations

@@ -110,7 +110,7 @@ class _Scale:
     """What a threshold may be: examples that repeat each other promise more than new requests hold."""
 
 
-_BY_WORDS, _BY_MEANING = _Scale(12.0, 4, 0.022, 4.0), _Scale(1.5, 20, 0.025, -0.5)
+_BY_WORDS, _BY_MEANING = _Scale(12.0, 4, 0.022, 4.0), _Scale(1.5, 20, 0.022, -0.5)
 """By words alone few requests score far below all others, so that the lowest scores tell more."""
 
 
