@@ -16,6 +16,8 @@ SOURCE ?= .
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export DO_NOT_TRACK := 1
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
+# Text is UTF-8 whatever the machine's locale is.
+export PYTHONUTF8 := 1
 # Tests and commands start many processes: without its cache each of them compiles every library again.
 unexport PYTHONDONTWRITEBYTECODE
 

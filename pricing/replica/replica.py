@@ -306,7 +306,8 @@ class Replica:
         with duckdb.connect(str(path)) as replica, self._store.read() as ledger:
             epoch = ledger.execute(sa.select(schema.meta.c.value).where(schema.meta.c.key == "epoch")).scalar_one()
             if fresh:
-                _create(replica, epoch)
+                with _transaction(replica):  # one, not one per table
+                    _create(replica, epoch)
             _check(replica, epoch)
             known, all_sealed = _adopted(replica, self._archive), sealed(ledger, self._archive)
             if sync_points.went_back(replica, ledger, known, all_sealed, on_sqlite=self._store.is_sqlite):
@@ -314,11 +315,11 @@ class Replica:
             with _transaction(replica):
                 ends = rollups.newest_rows(replica)
                 rows = self._copy_tables(replica, ledger)
-                if fresh:
-                    rollups.roll_up_tables(replica)
-                elif rows:
-                    rollups.roll_up_since(replica, ends, known)
                 if rows:
+                    if fresh:
+                        rollups.roll_up_tables(replica)
+                    else:
+                        rollups.roll_up_since(replica, ends, known)
                     end = ends["guard_decisions"]
                     cells.count_decisions(replica, f"facts.guard_decisions WHERE rowid > {end}")
                     cells.close_days(replica)
@@ -348,7 +349,9 @@ class Replica:
             copied.append((table, mark))
         if rows:  # watermarks that move are proved by a sync point, which is left only for rows
             for table, mark in copied:
-                keep(replica, mark.moved(ledger, table, horizon, on_sqlite=on_sqlite))
+                moved = mark.moved(ledger, table, horizon, on_sqlite=on_sqlite)
+                if moved != marks[table.name]:
+                    keep(replica, moved)
         return rows
 
     def _copy_table(

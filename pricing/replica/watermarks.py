@@ -90,8 +90,8 @@ def create_watermarks(replica: DuckDBPyConnection) -> None:
         "CREATE TABLE watermarks (name VARCHAR, mark BIGINT, foreign_seq BIGINT, foreign_xid BIGINT, "
         "last_seq BIGINT, last_digest VARCHAR)"
     )
-    for table in schema.FACTS:
-        replica.execute("INSERT INTO watermarks VALUES (?, 0, 0, 0, 0, '')", [table.name])
+    names = [table.name for table in schema.FACTS]
+    replica.execute("INSERT INTO watermarks SELECT unnest(?), 0, 0, 0, 0, ''", [names])
 
 
 def watermarks(replica: DuckDBPyConnection) -> dict[str, Watermark]:

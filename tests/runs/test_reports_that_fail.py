@@ -19,7 +19,7 @@ from pricing.db.database import Store
 from pricing.errors import LedgerUnusable
 from pricing.replica.replica import Replica
 from tests.support.books import assert_replica_equals_ledger, rows
-from tests.support.command import _RUN, Call
+from tests.support.command import Call, farebox_into
 from tests.support.prefect_runs import server_of_commands
 from tests.support.project import REPOSITORY, Project
 
@@ -141,22 +141,12 @@ def test_nobody_reads_what_a_run_prints(project: Project, tmp_path: Path, json_a
     """As in ``farebox run … | head -1``."""
     reading, writing = os.pipe()
     os.close(reading)
-    usual = {"PYTHONPATH": str(REPOSITORY), "PREFECT_HOME": str(tmp_path / "prefect")}
-    usual["PREFECT_API_URL"] = server_of_commands(tmp_path / "prefect")
+    own = {"PREFECT_HOME": str(tmp_path / "prefect"), "PREFECT_API_URL": server_of_commands(tmp_path / "prefect")}
     arguments = ["run", "daily-digest", "--source", "documents", *(["--json"] if json_asked else [])]
-    done = subprocess.run(
-        [sys.executable, "-c", _RUN, *arguments],
-        cwd=project.root,
-        env={**os.environ, **usual},
-        stdout=writing,
-        stderr=subprocess.PIPE,
-        stdin=subprocess.DEVNULL,
-        timeout=600,
-        check=False,
-    )
+    done = farebox_into(writing, project.root, *arguments, **own)
     os.close(writing)
-    assert done.returncode == 0, done.stderr.decode()
-    assert b"Traceback" not in done.stderr
+    assert done.code == 0, done.err
+    assert "Traceback" not in done.err
     store = Store(f"sqlite:///{project.home / 'ledger.db'}")
     with store.read() as ledger:
         assert ledger.execute(schema.settlements.select()).one().outcome == "completed"

@@ -69,6 +69,22 @@ Call = Callable[..., Said]
 
 def farebox(folder: Path, *arguments: str, timeout: float = PATIENCE, typed: str = "", **environment: str) -> Said:
     """Run the command, with these variables beside the scrubbed ones of the tests; ``typed`` comes from a terminal."""
+    return _said(folder, arguments, environment, timeout, typed, None)
+
+
+def farebox_into(stdout: int, folder: Path, *arguments: str, **environment: str) -> Said:
+    """Run the command likewise, while what it prints goes elsewhere."""
+    return _said(folder, arguments, environment, PATIENCE, "", stdout)
+
+
+def _said(
+    folder: Path,
+    arguments: tuple[str, ...],
+    environment: Mapping[str, str],
+    timeout: float,
+    typed: str,
+    stdout: int | None,
+) -> Said:
     variables = {**os.environ, **_USUAL, "PREFECT_HOME": str(_home()), **environment}
     if arguments[0] in _NEED_A_SERVER and not any(name.startswith("PREFECT_") for name in environment):
         variables["PREFECT_API_URL"] = server_of_commands(_home())
@@ -77,7 +93,7 @@ def farebox(folder: Path, *arguments: str, timeout: float = PATIENCE, typed: str
     keyboard, terminal = os.openpty()
     os.write(keyboard, typed.encode())
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err, Path(os.devnull).open("rb") as nothing:
-        files = (terminal if typed else nothing.fileno(), out.fileno(), err.fileno())
+        files = (terminal if typed else nothing.fileno(), out.fileno() if stdout is None else stdout, err.fileno())
         try:
             code = _run(arguments, folder, variables, files, timeout)
         finally:

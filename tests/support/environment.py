@@ -51,11 +51,16 @@ def scrubbed(environment: dict[str, str], home: str) -> dict[str, str]:
     return kept | FIXED | {"HOME": home, _MADE: "1"}
 
 
+def _remove(home: str, owner: int) -> None:
+    if os.getpid() == owner:  # and not a process that was forked from it
+        shutil.rmtree(home, ignore_errors=True)
+
+
 def _scrub() -> None:
     if _MADE in os.environ:
         return
     home = tempfile.mkdtemp(prefix="farebox-home-")
-    atexit.register(shutil.rmtree, home, ignore_errors=True)
+    atexit.register(_remove, home, os.getpid())
     made = scrubbed(dict(os.environ), home)
     os.environ.clear()
     os.environ.update(made)

@@ -61,7 +61,7 @@ def migrated_for_real() -> Iterator[None]:
 
 
 def new_epoch(url: str, epoch: str) -> None:
-    """Let a copied ledger be one of its own: replicas distinguish ledgers by it."""
+    """Let a copied ledger be one of its own: it is by this that replicas differ."""
     engine = sa.create_engine(url)
     with engine.begin() as connection:
         connection.execute(sa.text("UPDATE meta SET value = :epoch WHERE key = 'epoch'"), {"epoch": epoch})

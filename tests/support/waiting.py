@@ -11,14 +11,18 @@ PATIENCE = 900.0
 """Seconds after which a wait counts as hung, and below pytest's own limit. How soon an event comes proves nothing."""
 
 
-def until(what: str, look: Callable[[], T], *, seconds: float = PATIENCE, pause: float = 0.01) -> T:
+_LONGEST_PAUSE = 0.2
+
+
+def until(what: str, look: Callable[[], T], *, seconds: float = PATIENCE, pause: float | None = None) -> T:
     """Call ``look`` until it finds something, and return what it found.
 
     Args:
         what: the event, for the message of a failure.
         look: returns something true once the event has happened.
         seconds: the limit; a smaller one only where the caller tries again.
-        pause: seconds between two looks.
+        pause: seconds between two looks; if left out, ever longer ones, so that a long wait leaves the CPU to what is
+            waited for.
 
     Raises:
         AssertionError: the event did not happen within the limit.
@@ -27,10 +31,12 @@ def until(what: str, look: Callable[[], T], *, seconds: float = PATIENCE, pause:
         ``until("hold released", lambda: not rows(ledger, schema.holds))``
     """
     end = time.monotonic() + seconds
+    growing = 0.005
     while not (found := look()):
         if time.monotonic() >= end:
             raise AssertionError(f"no {what} within {seconds:.0f} s; last seen: {found!r}")
-        time.sleep(pause)
+        growing = min(growing * 1.3, _LONGEST_PAUSE)
+        time.sleep(growing if pause is None else pause)
     return found
 
 
