@@ -96,7 +96,7 @@ _Read = tuple[int, frozenset[str], float, float]
 """Place of a word, its meanings, and what they weigh at most, within a sentence and as its first."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Sentence:
     """A sentence, or a part of one that is too long: where it begins, and its words that mean something."""
 
@@ -110,6 +110,8 @@ class _Sentence:
     def most(self) -> float:
         """What it weighs at most."""
         total = self.read[0][3] if self.begins() else 0.0
+        if len(self.read) == 1:
+            return total + self.read[0][2]
         for index, (at, meanings, weight, _) in enumerate(self.read):
             total += weight
             for after, others, _, _ in self.read[index + 1 : index + 1 + REACH]:
@@ -174,8 +176,10 @@ def bound(text: str) -> Bound:
     tokens = tokens_of(folded(text))
     for at, word in [(at, word) for at, word in enumerate(map(_KNOWN.__getitem__, tokens)) if word is not None]:
         if word is _END:
-            sentences += _parts(read, begin, at)
-            read, begin = [], at + 1
+            if read:
+                sentences += _parts(read, begin, at)
+                read = []
+            begin = at + 1
             continue
         hinted |= word.hinted
         letters += word.letter
