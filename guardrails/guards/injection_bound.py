@@ -113,12 +113,9 @@ def _pair_weight(first: frozenset[str], second: frozenset[str], joints: str) -> 
 
 _Read = tuple[int, frozenset[str], float, float]
 """Place of a word, its meanings, and what they weigh at most, within a sentence and as its first."""
-_Spelt = tuple[int, frozenset[str], float]
-"""Place of a word, or of the second of two in a row, the features of its letters, and what they weigh at most."""
-_Placed = TypeVar("_Placed", _Read, _Spelt)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Sentence:
     """A sentence, or a part of one that is too long: where it begins, its words that mean something, and what features
     its words have themselves.
@@ -135,6 +132,8 @@ class _Sentence:
     def most(self) -> float:
         """What it weighs at most."""
         total = sum(map(_positive_weights().__getitem__, self.spelt)) + (self.read[0][3] if self.begins() else 0.0)
+        if len(self.read) == 1:
+            return total + self.read[0][2]
         for index, (at, meanings, weight, _) in enumerate(self.read):
             total += weight
             for after, others, _, _ in self.read[index + 1 : index + 1 + REACH]:
@@ -215,11 +214,13 @@ def bound(text: str) -> Bound:
     tokens = [*tokens_of(folded(text)), END]
     for at, word in [(at, word) for at, word in enumerate(map(_KNOWN.__getitem__, tokens)) if word is not None]:
         if word is _END:
-            said = tuple(tokens[begin:at])
-            if said not in known:  # a text may say the same a thousand times
+            if read:
+                sentences = tuple(tokens[begin:at])
+                read not in known:  # a text may say the same a thousand times
                 known[said] = list(_parts(read, spelt, pairs, begin, at))
             sentences += known[said]
-            read, spelt, pairs, begin = [], [], [], at + 1
+            read, spelt, pairs, begin = [], [], []
+            begin = at + 1
             continue
         hinted |= word.hinted
         letters += word.letter

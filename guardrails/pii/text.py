@@ -580,7 +580,7 @@ class _KnownStretches(dict[str, _Near | None]):
             here = frozenset([word for word in near if word in stretch])
             split = tuple(word for word in near if " " in word)
             found = (here, split) if here or split else None
-        if len(stretch) <= _LONGEST_KNOWN:
+        if len(stretch) <= _LONGEST_KNOWN and not _NOT_KEPT.search(stretch):
             if len(self) >= _MOST_KNOWN:
                 self.clear()
             self[stretch] = found
@@ -588,6 +588,8 @@ class _KnownStretches(dict[str, _Near | None]):
 
 
 _LONGEST_KNOWN, _MOST_KNOWN, _LONGEST_SPLIT = 24, 16_384, 8_000
+_NOT_KEPT = re.compile(r"[\d@]")
+"""What words are not remembered with: numbers and addresses of persons."""
 _KNOWN = _KnownStretches()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 import pytest
 from hypothesis import example, given
@@ -39,7 +40,7 @@ PIECES = (
 )
 
 
-def spans(found):
+def spans(found: Iterable[re.Match[str]]) -> list[tuple[int, int]]:
     return [match.span() for match in found]
 
 
