@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import lru_cache
 from itertools import chain
 from operator import itemgetter
 from typing import TypeVar
@@ -101,11 +101,6 @@ def _positive(features: Iterable[str]) -> float:
     return sum(weight for feature in features if (weight := known.get(feature, 0.0)) > 0)
 
 
-@cache
-def _positive_weights() -> Mapping[str, float]:
-    return {feature: max(0.0, weight) for feature, weight in weights().items()}
-
-
 @lru_cache(maxsize=65_536)
 def _pair_weight(first: frozenset[str], second: frozenset[str], joints: str) -> float:
     return _positive(weighted_pairs(first, second, joints))
@@ -113,6 +108,9 @@ def _pair_weight(first: frozenset[str], second: frozenset[str], joints: str) -> 
 
 _Read = tuple[int, frozenset[str], float, float]
 """Place of a word, its meanings, and what they weigh at most, within a sentence and as its first."""
+_Spelt = tuple[int, frozenset[str], float]
+"""Place of a word, or of the second of two in a row, the features of its letters, and what they weigh at most."""
+_Placed = TypeVar("_Placed", _Read, _Spelt)
 
 
 @dataclass(slots=True)
@@ -131,9 +129,7 @@ class _Sentence:
 
     def most(self) -> float:
         """What it weighs at most."""
-        total = sum(map(_positive_weights().__getitem__, self.spelt)) + (self.read[0][3] if self.begins() else 0.0)
-        if len(self.read) == 1:
-            return total + self.read[0][2]
+        total = sum(weight for _, _, weight in self.spelt) + (self.read[0][3] if self.begins() else 0.0)
         for index, (at, meanings, weight, _) in enumerate(self.read):
             total += weight
             for after, others, _, _ in self.read[index + 1 : index + 1 + REACH]:
@@ -214,13 +210,11 @@ def bound(text: str) -> Bound:
     tokens = [*tokens_of(folded(text)), END]
     for at, word in [(at, word) for at, word in enumerate(map(_KNOWN.__getitem__, tokens)) if word is not None]:
         if word is _END:
-            if read:
-                sentences = tuple(tokens[begin:at])
-                read not in known:  # a text may say the same a thousand times
+            said = tuple(tokens[begin:at])
+            if said not in known:  # a text may say the same a thousand times
                 known[said] = list(_parts(read, spelt, pairs, begin, at))
             sentences += known[said]
-            read, spelt, pairs, begin = [], [], []
-            begin = at + 1
+            read, spelt, pairs, begin = [], [], [], at + 1
             continue
         hinted |= word.hinted
         letters += word.letter
