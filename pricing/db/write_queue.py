@@ -389,7 +389,7 @@ class InlineWriter:
             connection = self._connection or self._open()
             driver: Any = connection.connection.dbapi_connection
             try:
-                driver.execute("BEGIN")  # not IMMEDIATE, which locks the journal's file too, used or not
+                driver.execute("BEGIN IMMEDIATE")
                 result = work(connection)
                 if connection.in_transaction():  # it used SQLAlchemy, which keeps account
                     connection.commit()
