@@ -167,11 +167,11 @@ class OfferedTool:
 
     Args:
         name: as the model calls it.
-        told: all that another process says of it (description, parameters); "" for a function of ours.
+        description: all that another process says of it (description, parameters); "" for a function of ours.
     """
 
     name: str
-    told: str = field(default="", repr=False)
+    description: str = field(default="", repr=False)
 
 
 @frozen_record(frozen=True, slots=True)

@@ -195,8 +195,8 @@ def _sentences(text: str, signs: Iterable[tuple[str, int, int]], pair: _Pair, sp
     for kind, start, end in signs:
         place = max(0, bisect_right(sentences, start, key=_start) - 1)
         if sentences and sentences[place][0] <= start:
-            first, last, told = sentences[place]
-            sentences[place] = (first, max(last, end), told | {f"={kind}"})
+            first, last, seen = sentences[place]
+            sentences[place] = (first, max(last, end), seen | {f"={kind}"})
         else:
             sentences.insert(0, (start, end, frozenset((f"={kind}",))))
     return sentences
@@ -346,7 +346,7 @@ def _windows(sentences: int) -> Iterator[tuple[int, int]]:
 def _together(window: Sequence[_Sentence]) -> frozenset[str]:
     """The features of sentences in a row, and how long they are: long ones have more features by chance."""
     length = sum(end - start for start, end, _ in window)
-    return NO_FEATURES.union(*(told for *_, told in window), (f"#{most}" for most in _LENGTHS if length >= most))
+    return NO_FEATURES.union(*(seen for *_, seen in window), (f"#{most}" for most in _LENGTHS if length >= most))
 
 
 @cache
@@ -382,7 +382,7 @@ def judge(text: str, signs: Iterable[tuple[str, int, int]] = ()) -> Judged:
     bias = known["bias"]
     best = NOTHING
     sentences = _sentences(text, signs, weighted_pairs, weighted_words)
-    most = [math.fsum(weight for feature in told if (weight := known.get(feature, 0.0)) > 0) for *_, told in sentences]
+    most = [math.fsum(weight for feature in seen if (weight := known.get(feature, 0.0)) > 0) for *_, seen in sentences]
     for start, end in _windows(len(sentences)):
         if bias + sum(most[start:end]) <= max(best.score, LEAST_SCORE):
             continue

@@ -83,8 +83,8 @@ def other_readings(text: str, letters: int | None = None) -> Iterator[tuple[str,
         for count, match in enumerate(found):
             if count >= _MOST_DECODED:
                 break
-            if told := decode(match[0]):
-                yield told, match.start(), match.end()
+            if decoded := decode(match[0]):
+                yield decoded, match.start(), match.end()
     yield from _shouted(text)
     beginning = text[:_LONGEST_READ]
     lowered = beginning.lower()

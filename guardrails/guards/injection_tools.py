@@ -45,10 +45,10 @@ def tool_order(text: str, names: Iterable[str]) -> ToolOrder:
     >>> tool_order("The tool delete_file was called.", ["delete_file"]).name
     'NONE'
     """
-    return max((_ordered(text, name) for name in names if _telling(name) and name in text), default=ToolOrder.NONE)
+    return max((_ordered(text, name) for name in names if _distinctive(name) and name in text), default=ToolOrder.NONE)
 
 
-def _telling(name: str) -> bool:
+def _distinctive(name: str) -> bool:
     return len(name) >= _LEAST_NAME and not (name.isalpha() and (name.islower() or name.istitle() or name.isupper()))
 
 

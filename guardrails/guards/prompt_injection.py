@@ -46,7 +46,7 @@ _INSTRUCTIONS, _YES_OR_NO, _READ, _READ_OF_ONE = 250, 10, 8_000, 4_000
 """Tokens of its template and schema, and of an answer to it; characters of texts, and of one, that it is shown."""
 _LEAST_SHARE, _MOST_NAMED = 0.15, 3
 """Share of the score that a kind has to have to be named, and how many are."""
-_TOLD: Mapping[str, frozenset[str]] = {
+_KINDS_BY_FEATURE: Mapping[str, frozenset[str]] = {
     "orders to ignore instructions": frozenset({"drop", "prior"}),
     "asks for the instructions": frozenset({"reveal", "hidden", "=canary_game"}),
     "asks for a password": frozenset({"=password"}),
@@ -129,12 +129,12 @@ class InjectionGuard:
             judged = self._judged(part, exchange)
             if judged.score < 0 or judged.end <= judged.start:
                 continue
-            told = _kinds(judged)
-            kinds.update(told)
+            named = _kinds(judged)
+            kinds.update(named)
             if part.place is None:
                 tools.append(part.of_tool)
             else:
-                spans += (Span(part.place, judged.start, judged.end, kind) for kind in told)
+                spans += (Span(part.place, judged.start, judged.end, kind) for kind in named)
         if not kinds:
             return allow()
         return _blocked(kinds, tools, spans)
@@ -146,10 +146,10 @@ class InjectionGuard:
         texts = await asyncio.to_thread(self._asked_about, exchange)
         if not texts:
             return verdict
-        told = await self.ask(exchange, "guard_injection.j2", {"texts": texts}, Attempt)
-        if not told.value.takes_over:
-            return allow(cost_nano=told.cost_nano)
-        return replace(_blocked({"found by a model"}, [], []), cost_nano=told.cost_nano)
+        attempt = await self.ask(exchange, "guard_injection.j2", {"texts": texts}, Attempt)
+        if not attempt.value.takes_over:
+            return allow(cost_nano=attempt.cost_nano)
+        return replace(_blocked({"found by a model"}, [], []), cost_nano=attempt.cost_nano)
 
     def _asked_about(self, exchange: GuardInput) -> list[tuple[str, str]]:
         """Where each text comes from that a model is asked about, and the text."""
@@ -200,8 +200,8 @@ def _parts(exchange: GuardInput) -> Iterator[_Part]:
         if origin != "system":
             yield _Part(place, origin, text)
     for tool in exchange.tools:
-        if tool.told:
-            yield _Part(None, "tool_description", tool.told, tool.name)
+        if tool.description:
+            yield _Part(None, "tool_description", tool.description, tool.name)
 
 
 def _blocked(kinds: set[str], tools: Sequence[str], spans: Sequence[Span]) -> Verdict:
@@ -278,7 +278,7 @@ def _kinds(judged: Judged) -> list[str]:
     """What makes up the score, the most first."""
     shares = {
         kind: sum(weight for feature, weight in judged.weights.items() if weight > 0 and _first(feature) in named)
-        for kind, named in _TOLD.items()
+        for kind, named in _KINDS_BY_FEATURE.items()
     }
     least = _LEAST_SHARE * sum(shares.values())
     kinds = sorted((kind for kind, share in shares.items() if share > least), key=lambda kind: -shares[kind])

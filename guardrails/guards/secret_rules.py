@@ -147,7 +147,7 @@ _PREFIXED: tuple[tuple[str, tuple[str, ...], str], ...] = (
 """Kind, the texts one of which must occur for the pattern to be tried, the pattern."""
 
 
-class Rule:
+class SecretRule:
     """How the keys of an issuer look. None of them has a blank in it.
 
     Args:
@@ -175,11 +175,11 @@ class Rule:
 
 
 _Pair: TypeAlias = tuple[str, ...]
-_BY_PAIR: dict[_Pair, list[tuple[str, Rule]]] = {}
+_BY_PAIR: dict[_Pair, list[tuple[str, SecretRule]]] = {}
 """Texts without which a rule finds nothing, and the rule, by the first two signs of the text."""
-_BY_SIGN: list[tuple[str, Rule]] = []
+_BY_SIGN: list[tuple[str, SecretRule]] = []
 """Likewise of texts of one sign."""
-RULES = tuple(Rule(_place, *_row) for _place, _row in enumerate(_PREFIXED))
+RULES = tuple(SecretRule(_place, *_row) for _place, _row in enumerate(_PREFIXED))
 for _rule in RULES:
     for _hint in _rule.hints:
         if len(_hint) > 1:
@@ -191,7 +191,7 @@ SHORTEST = 15
 """Characters of the shortest key that any of the rules finds."""
 
 
-def rules_for(word: str) -> list[Rule]:
+def rules_for(word: str) -> list[SecretRule]:
     """The rules that may find something in a stretch without a blank."""
     length = len(word)
     found = [

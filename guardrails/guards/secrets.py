@@ -22,7 +22,7 @@ from typing import ClassVar, Literal
 
 from guardrails.anchored_patterns import Anchored, matches_behind
 from guardrails.base import Direction, GuardInput, Reason, Span, Verdict, allow, block, redact
-from guardrails.guards.secret_rules import SHORTEST, Rule, rules_for
+from guardrails.guards.secret_rules import SHORTEST, SecretRule, rules_for
 from guardrails.labels import beside
 from guardrails.text_matching import foreign, has_any, long_words
 
@@ -101,11 +101,11 @@ _PASSWORD_HINTS = (
 )
 _FOREIGN_PASSWORD_HINTS = ("ł", "пароль", "密码", "口令", "パスワード", "비밀번호")
 """Likewise among the letters that are not ASCII."""
-_TOLD = re.compile(
+_STATED = re.compile(
     r"(?i:\bpass(?:word|phrase|code|wort)[ \t]{1,3}(?:is|was|to|ist|lautet)[: \t]{1,3})[\"'`*]{0,3}(?P<value>[^\s\"'`<>]{8,64})"
 )
 
-_TO_PASSWORD, _TO_TOLD, _TO_BEARER, _TO_OPTION = map(Anchored, (_PASSWORD, _TOLD, _BEARER, _OPTION))
+_TO_PASSWORD, _TO_STATED, _TO_BEARER, _TO_OPTION = map(Anchored, (_PASSWORD, _STATED, _BEARER, _OPTION))
 _HEADER_NEEDED = re.compile(r"(?:key|token|authorization)[\"']?[ \t]{0,4}:")
 
 _TOKEN = re.compile(
@@ -213,14 +213,14 @@ def find_labelled_secrets(text: str, label: str) -> list[Finding]:
     found = find_secrets(text)
     if found or not label or not has_any(label.casefold(), _LABEL_HINTS):
         return found
-    told = find_secrets(f"{label}: {text}")
-    spans = beside(label, ((finding.start, finding.end) for finding in told))
-    kinds = [finding.kind for finding in told if finding.end > len(label) + 2]
+    findings = find_secrets(f"{label}: {text}")
+    spans = beside(label, ((finding.start, finding.end) for finding in findings))
+    kinds = [finding.kind for finding in findings if finding.end > len(label) + 2]
     return [Finding(*span, kind) for span, kind in zip(spans, kinds, strict=True)]
 
 
 def _prefixed(text: str) -> Iterator[Finding]:
-    tried: list[tuple[int, int, int, Rule]] = []
+    tried: list[tuple[int, int, int, SecretRule]] = []
     for start, word in long_words(text):
         if len(word) >= SHORTEST:
             tried += ((rule.place, start, start + len(word), rule) for rule in rules_for(word))
@@ -348,7 +348,7 @@ def _passwords(text: str, folded: str) -> Iterator[Finding]:
     for match in _XML_PASSWORD.finditer(text) if "</" in text else ():
         if _is_password(match["value"], quoted=True):
             yield Finding(*match.span("value"), "password")
-    for match in _TO_TOLD.finditer(text) if "pass" in folded else ():
+    for match in _TO_STATED.finditer(text) if "pass" in folded else ():
         value = match["value"].rstrip(".,;:!?*)")
         if _is_password(value, quoted=False):
             yield Finding(match.start("value"), match.start("value") + len(value), "password")
@@ -414,8 +414,8 @@ def _commands(text: str) -> Iterator[Finding]:
             user, _, password = value.partition(":")
             bare = re.sub(r"[\"']", "", value)
             longest = max(len(user), len(password))
-            told = bare.partition(":")[2] or bare.partition(":")[0]
-            if longest > 3 and not _CURL_PLACEHOLDER.fullmatch(told) and not user.startswith(("-", "<")):  # noqa: PLR2004
+            name = bare.partition(":")[2] or bare.partition(":")[0]
+            if longest > 3 and not _CURL_PLACEHOLDER.fullmatch(name) and not user.startswith(("-", "<")):  # noqa: PLR2004
                 yield Finding(*match.span(group), "password")
         at = end
 

@@ -157,8 +157,8 @@ def _spelled(plain: PlainText) -> Iterator[Entity]:
     if plain.has_top and (" @" in plain.text or has_any(plain.folded, _WORD_AT)):
         words = Words(_MAIL_LABELS, plain)
         for match in _at_hosts(plain.text):
-            told = re.search(r"\d|\w[._]\w", match["local"]) or words.before(match.start())
-            if match["sign"] or told or _PROVIDER.fullmatch(match["host"]):
+            labelled = re.search(r"\d|\w[._]\w", match["local"]) or words.before(match.start())
+            if match["sign"] or labelled or _PROVIDER.fullmatch(match["host"]):
                 yield Entity(*match.span(), "email")
 
 

@@ -176,10 +176,10 @@ class Writer:
         self._transact = transact
         self._at_once = at_once
         self._page = page
-        self._start_anew()
-        after_fork(self._start_anew)
+        self._reset()
+        after_fork(self._reset)
 
-    def _start_anew(self) -> None:
+    def _reset(self) -> None:
         """In a forked child: the thread, and what was submitted, are the parent's."""
         self._queue: queue.SimpleQueue[WriteBatch | Callable[[], object] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None

@@ -69,7 +69,7 @@ _WORDS = (
     *('"', "'", "hunter22!", "Tr0ub4dor", "bearer ", "Basic ", "dXNlcjpwYXNzd29yZA==", "machine a login b password ", "sshpass -p "),
     *("mysql -u root -p", "oc login -p ", "withPassword(", " ", "\n", "api_key", "new_relic", "token", "a1b2c3d4e5f6g7h8i9"),
 )  # fmt: skip
-_ANCHORED = (secrets._TO_PASSWORD, secrets._TO_TOLD, secrets._TO_BEARER, secrets._TO_OPTION, secrets._TO_NAME)
+_ANCHORED = (secrets._TO_PASSWORD, secrets._TO_STATED, secrets._TO_BEARER, secrets._TO_OPTION, secrets._TO_NAME)
 
 
 @given(st.lists(st.sampled_from(_WORDS), max_size=9).map("".join))

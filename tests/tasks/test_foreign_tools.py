@@ -33,8 +33,8 @@ def offered(description: str, of_parameter: str) -> GuardInput:
 def test_descriptions_of_foreign_tools_reach_the_guards_and_our_own_do_not():
     foreign, own = offered("Adds numbers.", "the first one").tools
     assert foreign.name == "add"
-    assert {"Adds numbers.", "the first one"} <= set(foreign.told.splitlines())
-    assert (own.name, own.told) == ("delete_file", "")
+    assert {"Adds numbers.", "the first one"} <= set(foreign.description.splitlines())
+    assert (own.name, own.description) == ("delete_file", "")
     assert "Adds numbers." not in repr(foreign)
 
 
