@@ -381,10 +381,11 @@ def judge(text: str, signs: Iterable[tuple[str, int, int]] = ()) -> Judged:
     known = weights()
     bias = known["bias"]
     best = NOTHING
+    most_of_length = sum(max(0.0, known.get(feature, 0.0)) for feature in LENGTH_FEATURES)
     sentences = _sentences(text, signs, weighted_pairs, weighted_words)
     most = [math.fsum(weight for feature in seen if (weight := known.get(feature, 0.0)) > 0) for *_, seen in sentences]
     for start, end in _windows(len(sentences)):
-        if bias + sum(most[start:end]) <= max(best.score, LEAST_SCORE):
+        if bias + sum(most[start:end]) + most_of_length <= max(best.score, LEAST_SCORE):
             continue
         window = sentences[start:end]
         found = {feature: known[feature] for feature in _together(window) if feature in known}

@@ -11,6 +11,7 @@ delimited data.
 from __future__ import annotations
 
 import asyncio
+import math
 import re
 from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -277,10 +278,10 @@ _meaning_remembered = lru_cache(maxsize=256)(_look_at_meaning)
 def _kinds(judged: Judged) -> list[str]:
     """What makes up the score, the most first."""
     shares = {
-        kind: sum(weight for feature, weight in judged.weights.items() if weight > 0 and _first(feature) in named)
+        kind: math.fsum(weight for feature, weight in judged.weights.items() if weight > 0 and _first(feature) in named)
         for kind, named in _KINDS_BY_FEATURE.items()
     }
-    least = _LEAST_SHARE * sum(shares.values())
+    least = _LEAST_SHARE * math.fsum(shares.values())
     kinds = sorted((kind for kind, share in shares.items() if share > least), key=lambda kind: -shares[kind])
     return kinds[:_MOST_NAMED] or [_OTHERS]
 

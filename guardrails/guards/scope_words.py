@@ -51,9 +51,9 @@ class WordsModel:
         """Of a request; or of an example inside, by its place, had it not been one."""
         features = set(_features(text))
         if example is None:
-            score = sum(self._weights.get(feature, 0.0) for feature in features)
+            score = math.fsum(self._weights.get(feature, 0.0) for feature in features)
         else:
-            score = sum(
+            score = math.fsum(
                 self._weight(feature, 1)
                 for feature in features
                 if self._sides[1][feature] > 1 or self._sides[0][feature]

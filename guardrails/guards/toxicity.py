@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import ClassVar, Literal
@@ -128,7 +128,8 @@ class InappropriateGuard:
     judge: bool = False
     on_find: Literal["retry", "block"] = "retry"
     listed: Phrases = field(init=False, repr=False)
-    plain: frozenset[str] = field(init=False, repr=False)
+    plain: Mapping[str, None] = field(init=False, repr=False)
+    """Those of letters alone, in alphabetical order: which one is named must not depend on the process."""
 
     name: ClassVar[str] = "inappropriate"
     version: ClassVar[str] = "3"
@@ -139,7 +140,7 @@ class InappropriateGuard:
         fine = {word.lower() for word in self.allowed}
         words = [word for word in dict.fromkeys((*_WORDS, *_PHRASES, *self.more)) if word.lower() not in fine]
         object.__setattr__(self, "listed", Phrases((word, word) for word in words))
-        object.__setattr__(self, "plain", frozenset(word.lower() for word in words if word.isalpha()))
+        object.__setattr__(self, "plain", dict.fromkeys(sorted(word.lower() for word in words if word.isalpha())))
 
     def asks(self) -> ExpectedModelCalls:
         """One question for each answer, if a model is to look at them."""
