@@ -23,10 +23,10 @@ from guardrails.guards.injection_model import (
     LONGEST_SENTENCE,
     NO_FEATURES,
     REACH,
+    as_read,
     begun_phrases,
     cut,
     first_features,
-    folded,
     meanings_of,
     tokens_of,
     weighted_beside,
@@ -207,7 +207,7 @@ def bound(text: str) -> Bound:
     spelt: list[_Spelt] = []
     pairs: list[_Spelt] = []
     known: dict[tuple[str, ...], Sequence[tuple[float, _Sentence]]] = {}
-    tokens = [*tokens_of(folded(text)), END]
+    tokens = [*tokens_of(as_read(text)), END]
     for at, word in [(at, word) for at, word in enumerate(map(_KNOWN.__getitem__, tokens)) if word is not None]:
         if word is _END:
             said = tuple(tokens[begin:at])

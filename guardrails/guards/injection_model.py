@@ -19,6 +19,7 @@ from functools import cache, lru_cache
 from itertools import pairwise
 from pathlib import Path
 
+from guardrails.guards.injection_negation import without_negated_verbs
 from guardrails.text_matching import CharacterTable, translated
 
 _HERE = Path(__file__)
@@ -140,6 +141,11 @@ def folded(text: str) -> str:
     return lowered if len(lowered) == len(plain) else "".join(letter.lower()[:1] for letter in plain)
 
 
+def as_read(text: str) -> str:
+    """A text as it is read, folded, every character at its place: verbs that it says not to do mean nothing."""
+    return without_negated_verbs(folded(text))
+
+
 @lru_cache(maxsize=16_384)
 def _meanings(word: str) -> frozenset[str]:
     """What a folded word means, by the whole of it and by its longest known beginning."""
@@ -179,7 +185,7 @@ def _sentences(text: str, signs: Iterable[tuple[str, int, int]], pair: _Pair, sp
     """The sentences of a text; a sign of structure belongs to one of them."""
     sentences: list[_Sentence] = []
     tokens: list[_Token] = []
-    plain = folded(text)
+    plain = as_read(text)
     for match in _words().token(plain).finditer(plain):
         token = match[0]
         if token in END or token[0] == "\n":
