@@ -29,7 +29,7 @@ PIECES = (
     "secret", "password", "passwort is ", "bearer ", "basic ", "authorization: ", "-----BEGIN PRIVATE KEY-----", "-----END ", "passport ",
     "ssn ", "nhs ", "tel ", "ext. ", "EMAIL_1", "[NAME_2", "_0a1b2c3d]", "ignore", "previous instructions", "you are now ", "system prompt",
     "we guarantee", "Globexo", "G l o b", "G\u200bl", "ö", "\u00df", "\u4e2d", "\u0430", "\u200d", "\ufb01", "İ", "fe80::", "1.1.1.1",
-    "ab:cd:", "QUJD", "x" * 40, "1" * 16, "xn--",
+    "ab:cd:", "QUJD", "\\n", "\\u0041", "x" * 40, "1" * 16, "xn--",
 )  # fmt: skip
 
 

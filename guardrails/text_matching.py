@@ -209,6 +209,46 @@ def visible(text: str) -> tuple[str, Sequence[int]]:
     return translated(text.translate(dict.fromkeys(map(ord, unseen))), _SHOWN), places
 
 
+_ESCAPE = re.compile(r'\\(?:u(?P<code>[0-9A-Fa-f]{4})|(?P<sign>[nrtbf"/]))')
+_ESCAPED = {"n": "\n", "r": "\r", "t": "\t", "b": " ", "f": " "}
+_SURROGATES = range(0xD800, 0xE000)
+
+
+def unescaped(text: str) -> tuple[str, Sequence[int]] | None:
+    """A text with the signs that its escapes stand for, as JSON and source code have them; None if it has none.
+
+    With it comes where each of its characters stood, and last the length of the text: what stands between ``start`` and
+    ``end`` of it is between ``places[start]`` and ``places[end]`` of the text.
+    """
+    if "\\" not in text:
+        return None
+    parts: list[str] = []
+    places: list[int] = []
+    done = 0
+    for match in _ESCAPE.finditer(text):
+        parts += (text[done : match.start()], _meant(match))
+        places += range(done, match.start() + 1)
+        done = match.end()
+    if not parts:
+        return None
+    return "".join((*parts, text[done:])), [*places, *range(done, len(text) + 1)]
+
+
+def readings(text: str) -> Iterator[tuple[str, Sequence[int]]]:
+    """A text as it is and, if it has escapes, with what they stand for; places are as :func:`unescaped` has them."""
+    yield text, range(len(text) + 1)
+    if (meant := unescaped(text)) is not None:
+        yield meant
+
+
+def _meant(escape: re.Match[str]) -> str:
+    """The sign that an escape stands for."""
+    if escape["sign"]:
+        return _ESCAPED.get(escape["sign"], escape["sign"])
+    code = int(escape["code"], 16)
+    return "\ufffd" if code in _SURROGATES else chr(code)
+
+
 @dataclass(frozen=True, slots=True)
 class _Phrase:
     name: str
@@ -240,7 +280,11 @@ class Phrases:
         """Start, end and name of each find, in order."""
         if not (self._phrases or self._literal):
             return []
-        found = self._read(text)
+        found = [
+            (places[start], places[end], name)
+            for reading, places in readings(text)
+            for start, end, name in self._read(reading)
+        ]
         if "<" in text or "&" in text or "](" in text:
             plain, places = _without_markup(text)
             found += [(places[start], places[end - 1] + 1, name) for start, end, name in self._read(plain)]

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from guardrails.base import Direction, GuardInput, Reason, Span, Verdict, allow, block, redact, retry
-from guardrails.text_matching import canonical
+from guardrails.text_matching import canonical, readings
 
 MASK = "[…]"
 _LEAST_FUZZY = 6
@@ -57,7 +57,7 @@ class BrandGuard:
 
     def check(self, exchange: GuardInput) -> Verdict:
         """Retry, redact or block with ``brand``, else allow."""
-        found = [sorted({*self._fuzzy(text), *self._common(text)}) for text in exchange.texts]
+        found = [sorted(self._places(text)) for text in exchange.texts]
         spans = tuple(Span(part, start, end, "brand") for part, places in enumerate(found) for start, end in places)
         if not spans:
             return allow()
@@ -66,6 +66,13 @@ class BrandGuard:
             return redact(texts, Reason.BRAND, spans)
         answer = retry if self.on_find == "retry" else block
         return answer(Reason.BRAND, spans=spans, count=len(spans))
+
+    def _places(self, text: str) -> set[tuple[int, int]]:
+        return {
+            (places[start], places[end])
+            for reading, places in readings(text)
+            for start, end in (*self._fuzzy(reading), *self._common(reading))
+        }
 
     def _fuzzy(self, text: str) -> Iterator[tuple[int, int]]:
         """Where a name stands: runs of words that together read like one, give or take a letter."""

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal
 
 from guardrails.base import Direction, GuardInput, Reason, Span, Verdict, allow, block, retry
 from guardrails.pii.vault import Vault
-from guardrails.text_matching import Phrases, bounded, visible
+from guardrails.text_matching import Phrases, bounded, readings, visible
 from pricing import leaves
 
 _LONGEST_RULE = 150
@@ -86,11 +86,19 @@ class PolicyGuard:
     def _broken(self, texts: tuple[str, ...]) -> Iterator[Span]:
         for part, text in enumerate(texts):
             yield from (Span(part, start, end, name) for start, end, name in self.phrases.find(text))
-            shown, places = visible(text) if self.rules else (text, [])
+            yield from self._ruled_out(part, text) if self.rules else ()
+
+    def _ruled_out(self, part: int, text: str) -> Iterator[Span]:
+        """What patterns find in a text as it reads, or in what its escapes stand for."""
+        found: dict[Span, None] = {}
+        for reading, at in readings(text):
+            shown, places = visible(reading)
             for name, pattern in self.rules.items():
                 for match in pattern.finditer(shown):
                     if match.end() > match.start():
-                        yield Span(part, places[match.start()], places[match.end() - 1] + 1, name)
+                        start, end = places[match.start()], places[match.end() - 1] + 1
+                        found[Span(part, at[start], at[end], name)] = None
+        yield from found
 
     def _leaks(self, exchange: GuardInput) -> Iterator[Span]:
         """Canaries wherever they are; fields and records in values, and in JSON that stands in a text."""

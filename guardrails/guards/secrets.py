@@ -24,7 +24,7 @@ from guardrails.anchored_patterns import Anchored, matches_behind
 from guardrails.base import Direction, GuardInput, Reason, Span, Verdict, allow, block, redact
 from guardrails.guards.secret_rules import SHORTEST, SecretRule, rules_for
 from guardrails.labels import beside
-from guardrails.text_matching import foreign, has_any, long_words
+from guardrails.text_matching import foreign, has_any, long_words, readings
 
 MASK = "[SECRET]"
 
@@ -79,8 +79,14 @@ _BUNDLER = re.compile(
 """User and password of a gem server, in the settings that Bundler reads from the environment."""
 _NAMES_OF_PASSWORDS = (
     r"pass(?:word|wd|phrase|code|wort)|(?<![a-z])pass(?![a-z])|pwd|kennwort|contraseñ?n?a|senha|mot[ _-]?de[ _-]?passe|wachtwoord|hasło|"
-    r"пароль|密码|口令|パスワード|비밀번호"
+    r"passord|lösenord|salasana|adgangskode|heslo|jelszó|şifre|parola|пароль|密[码碼]|口令|パスワード|비밀번호|كلمة[ ]المرور|"
+    r"كلمة[ ]السر|סיסמה|पासवर्ड"
 )
+_SAID = re.compile(
+    r"(?:密[码碼]|口令|パスワード|비밀번호|암호|كلمة[ ](?:المرور|السر)|סיסמה|पासवर्ड|парол[ья])[ ]{0,2}(?:[:：=＝]|は|是|为|為|는|은|هي|है|-|—|=)"
+    r"[ \t:：]{0,3}[「『“\"'`«]{0,2}(?P<value>[!-~]{8,64}+)"
+)
+"""A password in a sentence of a script without blanks, or behind a full-width colon."""
 _PASSWORD = re.compile(
     rf"""(?ix) (?<!://) (?: {_NAMES_OF_PASSWORDS} ) (?P<rest>[\w.-]{{0,24}}) \\?["'\]]{{0,2}} [ \t]{{0,8}}
       (?: => | :{{1,3}}= | [?.+|]?={{1,2}} | : | , (?=[ ]?["']) ) [ \t]{{0,8}}
@@ -98,8 +104,17 @@ _PASSWORD_HINTS = (
     "contrase",
     "senha",
     "wachtwoord",
+    "senord",
+    "salasana",
+    "adgangskode",
+    "heslo",
+    "jelsz",
+    "ifre",
+    "parola",
 )
-_FOREIGN_PASSWORD_HINTS = ("ł", "пароль", "密码", "口令", "パスワード", "비밀번호")
+_FOREIGN_PASSWORD_HINTS = (
+    *("ł", "парол", "密码", "密碼", "口令", "パスワード", "비밀번호", "암호", "كلمة", "סיסמה", "पासवर्ड"),
+)
 """Likewise among the letters that are not ASCII."""
 _STATED = re.compile(
     r"(?i:\bpass(?:word|phrase|code|wort)[ \t]{1,3}(?:is|was|to|ist|lautet)[: \t]{1,3})[\"'`*]{0,3}(?P<value>[^\s\"'`<>]{8,64})"
@@ -196,7 +211,12 @@ def _remembered(text: str) -> tuple[Finding, ...]:
 
 
 def _look(text: str) -> list[Finding]:
-    found = sorted((*_prefixed(text), *_private_keys(text), *_assigned(text)), key=lambda f: (f.start, -f.end))
+    found = [
+        Finding(places[finding.start], places[finding.end], finding.kind)
+        for reading, places in readings(text)
+        for finding in (*_prefixed(reading), *_private_keys(reading), *_assigned(reading))
+    ]
+    found.sort(key=lambda finding: (finding.start, -finding.end))
     kept: list[Finding] = []
     for finding in found:
         if _digest(text[finding.start : finding.end]) in _PUBLISHED:
@@ -335,7 +355,7 @@ def _assigned(text: str) -> Iterator[Finding]:
         yield from _manifests(text)
     for match in matches_behind(_URL_PASSWORD, text, "://"):
         value = match["value"]
-        if not (value.isalpha() or _PLACEHOLDER.search(value) or _PATH.fullmatch(value)):
+        if not (_names_a_password(value) or _PLACEHOLDER.search(value) or _PATH.fullmatch(value)):
             yield Finding(*match.span("value"), "password")
 
 
@@ -345,6 +365,10 @@ def _passwords(text: str, folded: str) -> Iterator[Finding]:
         quoted = group != "bare"
         if not _OTHER_NAME.search(match["rest"]) and _is_password(match[group], quoted=quoted):
             yield Finding(*match.span(group), "password")
+    for match in _SAID.finditer(text) if has_any(foreign(folded), _FOREIGN_PASSWORD_HINTS[1:]) else ():
+        value = match["value"].rstrip("\"'`.,;!?)")
+        if _is_password(value, quoted=False):
+            yield Finding(match.start("value"), match.start("value") + len(value), "password")
     for match in _XML_PASSWORD.finditer(text) if "</" in text else ():
         if _is_password(match["value"], quoted=True):
             yield Finding(*match.span("value"), "password")
@@ -352,6 +376,19 @@ def _passwords(text: str, folded: str) -> Iterator[Finding]:
         value = match["value"].rstrip(".,;:!?*)")
         if _is_password(value, quoted=False):
             yield Finding(match.start("value"), match.start("value") + len(value), "password")
+
+
+def _names_a_password(value: str) -> bool:
+    """Whether letters alone are what documentation writes for a password: words, in one case or as in ``dbPassword``."""
+    if not value.isalpha():
+        return False
+    random = len(value) >= _LEAST_LETTERS and any(map(str.islower, value)) and any(map(str.isupper, value))
+    return not random or bool(_CAMEL.fullmatch(value) or _WORDS.search(value))
+
+
+_CAMEL = re.compile(r"[A-Za-z]?[a-z]{2,128}(?:[A-Z]{1,4}[a-z]{2,128})*|[A-Z]{2,8}[a-z]{2,128}")
+_LEAST_LETTERS = 10
+"""Of a password of letters in both cases."""
 
 
 def _may_name_password(folded: str) -> bool:

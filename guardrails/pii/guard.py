@@ -23,6 +23,7 @@ from guardrails.pii.records import births, plates, postal_addresses
 from guardrails.pii.text import PlainText
 from guardrails.pii.values import Known, KnownValues, find_known, known_trees
 from guardrails.pii.vault import KINDS, LITERAL, Vault, lookalikes
+from guardrails.text_matching import unescaped
 
 _ALL_KINDS = frozenset(KINDS)
 _FINDERS = (emails, urls, ibans, cards, national_ids, addresses, macs, births, postal_addresses, plates, phones)
@@ -143,6 +144,13 @@ def _found(text: str) -> tuple[Entity, ...]:
 
 
 def _look(text: str) -> list[Entity]:
+    if (meant := unescaped(text)) is not None:
+        shown, stood = meant
+        return [Entity(stood[entity.start], stood[entity.end], entity.kind) for entity in _in_reading(shown)]
+    return _in_reading(text)
+
+
+def _in_reading(text: str) -> list[Entity]:
     plain = PlainText(text)
     found = merged([entity for finder in _FINDERS for entity in finder(plain)])
     places = plain.places
@@ -234,7 +242,7 @@ class PIIGuard:
     def entities(self, text: str, known: KnownValues, label: str = "") -> list[Entity]:
         """The personal data in a text that is not to be left in it, in order and apart from each other."""
         patterned = (entity for entity in find_labelled(text, label) if entity.kind not in self.leave)
-        return merged([*known.find(text), *patterned, *self.find_names(text)])
+        return merged([*find_known([known], text), *patterned, *self.find_names(text)])
 
     def check(self, exchange: GuardInput) -> Verdict:
         """Redact with ``pii`` what is personal, else allow; one vault for all texts of the request."""

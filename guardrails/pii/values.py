@@ -20,6 +20,7 @@ from typing import Any, TypeAlias
 from guardrails.pii.inflections import LONGEST_ENDING, stems
 from guardrails.pii.name_words import OF_NO_PERSON, ORDINARY, PARTICLES
 from guardrails.pii.patterns import Entity
+from guardrails.text_matching import readings
 
 Known: TypeAlias = Mapping[str, str] | Iterable[str | tuple[str, str]]
 """Kind → value, pairs of both, or values alone. Kinds are letters; anything else in them is dropped."""
@@ -273,6 +274,14 @@ def find_known(trees: list[KnownValues], text: str) -> list[Entity]:
     """Where values of several trees stand; finds of different ones may overlap."""
     if not trees:
         return []
+    return [
+        Entity(places[entity.start], places[entity.end], entity.kind)
+        for reading, places in readings(text)
+        for entity in _find_in(trees, reading)
+    ]
+
+
+def _find_in(trees: list[KnownValues], text: str) -> list[Entity]:
     read = _read(text)
     return [entity for tree in trees for entity in tree.find_among(text, read)]
 
