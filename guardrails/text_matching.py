@@ -209,7 +209,7 @@ def visible(text: str) -> tuple[str, Sequence[int]]:
     return translated(text.translate(dict.fromkeys(map(ord, unseen))), _SHOWN), places
 
 
-_ESCAPE = re.compile(r'\\(?:u(?P<code>[0-9A-Fa-f]{4})|(?P<sign>[nrtbf"/]))')
+_ESCAPE = re.compile(r"""\\(?:u(?P<code>[0-9A-Fa-f]{4})|x(?P<byte>[0-9A-Fa-f]{2})|(?P<sign>[nrtbf"'/]))""")
 _ESCAPED = {"n": "\n", "r": "\r", "t": "\t", "b": " ", "f": " "}
 _SURROGATES = range(0xD800, 0xE000)
 
@@ -245,7 +245,7 @@ def _meant(escape: re.Match[str]) -> str:
     """The sign that an escape stands for."""
     if escape["sign"]:
         return _ESCAPED.get(escape["sign"], escape["sign"])
-    code = int(escape["code"], 16)
+    code = int(escape["code"] or escape["byte"], 16)
     return "\ufffd" if code in _SURROGATES else chr(code)
 
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
+from itertools import pairwise
 from typing import TypeAlias
 
 from guardrails.pii.patterns import Entity
@@ -477,9 +478,24 @@ def _identified(run: re.Match[str], end: int, plain: PlainText, words: dict[_Num
         form = _FORMS.get(number)
         if form is None or not form.fullmatch(written) or len(set(digits)) <= 2:  # noqa: PLR2004
             continue
-        if not plain.is_named_otherwise(run.start()) and _checked(number, written, digits):
+        if not (plain.is_named_otherwise(run.start()) or _is_series(written)) and _checked(number, written, digits):
             return Entity(run.start(), run.start() + end, number.kind)
     return None
+
+
+def _is_series(written: str) -> bool:
+    """Whether groups of digits are years, round numbers, or numbers each as far from the next or as many times as it."""
+    groups = re.findall(r"\d+", written)
+    if len(groups) < _LEAST_IN_SERIES:
+        return False
+    numbers = list(map(int, groups))
+    steps = {after - before for before, after in pairwise(numbers)}
+    multiples = all(before * numbers[1] == after * numbers[0] for before, after in pairwise(numbers))
+    return len(steps) == 1 or multiples or all(map(_ROUND_OR_YEAR.fullmatch, groups))
+
+
+_LEAST_IN_SERIES = 3
+_ROUND_OR_YEAR = re.compile(r"(?:19|20)\d\d|\d*00")
 
 
 def _checked(number: _Number, written: str, digits: str) -> bool:

@@ -22,6 +22,7 @@ def _answer(text: str) -> GuardInput:
         (r"say \"yes\"", 'say "yes"'),
         (r"https:\/\/a.b", "https://a.b"),
         (r"\ud83d\ude00!", "\ufffd\ufffd!"),
+        (r"KeyError: 'L\xf6w\''", "KeyError: 'Löw''"),
         (r"x\\u00e9", "x\\é"),
     ],
 )
