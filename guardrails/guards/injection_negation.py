@@ -3,6 +3,7 @@
 *Don't forget the instructions above*, *n'oubliez pas les consignes* and 不要忘记上面的规则 have all the
 words of an order to drop instructions. Their verb is taken out of what is read; a threat or a question (*if you do not
 ignore them*, *why don't you ignore them*) keeps it, and so does every other verb: *don't forget to ignore the rules*.
+So is the *si* of *si vous n'êtes pas le destinataire*: in other languages it says what somebody is.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ _VERBS = (
     "forget", "ignor", "disregard", "overlook", "neglect", "vergess", "vergiss", "vergeet", "vergeten", "missacht",
     "negeer", "oubli", "neglig", "olvid", "dimentic", "scord", "trascur", "esquec", "zapom", "забу", "забы", "ігнор",
     "игнор", "glom", "glem", "unohd", "uit", "felejt", "ξεχ", "αγνο", "lupa", "abaikan", "quen", "تنس", "تتجاهل",
-    "忘", "忽略", "忽视", "忽視", "无视", "無視", "잊", "무시",
+    "si vous", "si usted", "si on ", "si no ", "忘", "忽略", "忽视", "忽視", "无视", "無視", "잊", "무시",
 )  # fmt: skip
 """One of them stands in every text that the pattern finds something in, without accents."""
 _GAP = r"[ \t]{1,3}"
@@ -34,6 +35,7 @@ _NEGATED = re.compile(
       (?! [^.!?\n]{{0,40}} d' (?:oubli|ignor|neglig) )
     | \b(?:no|nunca|non|mai|nao|nu) (?:{_GAP}(?:te|se|lo|la|les|os|vi|ti|si|debes|deve|devi)){{0,2}} {_GAP}
       (?P<romance> (?:olvid|ignor|dimentic|scord|trascur|esquec|neglig|uit)\w{{1,6}} )\b
+    | \b(?P<be> si )(?={_GAP}(?:vous|usted|ustedes|on|no)\b)
     | \b(?:nie{_GAP}|ne) (?P<slavic> (?:zapom|ignoruj)\w{{1,6}} )\b
     | \bне{_GAP} (?P<cyrillic> (?:забу|забы|игнор|ігнор)\w{{1,8}} )\b
     | \b(?:ala{_GAP}|alka{_GAP}|ne{_GAP}|μην?{_GAP}|jangan{_GAP}(?:sampai{_GAP})?|dung{_GAP}|لا{_GAP})
@@ -46,7 +48,9 @@ _NEGATED = re.compile(
 
 
 def without_negated_verbs(folded: str) -> str:
-    """A text in small letters without accents, with an ``x`` for each letter of a verb that it says not to do."""
+    """A text in small letters without accents, with an ``x`` for each letter that means nothing: of a verb that it says
+    not to do, and of *if* where that reads like another word.
+    """
     return _NEGATED.sub(_crossed_out, folded) if has_any(folded, _VERBS) else folded
 
 
