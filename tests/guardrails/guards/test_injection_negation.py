@@ -1,4 +1,4 @@
-"""Orders not to forget or ignore instructions are no attack; what only looks like one still is."""
+"""An order not to forget or ignore instructions is not an attack; what only looks like one still is."""
 
 import pytest
 

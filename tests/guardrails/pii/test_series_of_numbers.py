@@ -1,4 +1,4 @@
-"""Numbers in a row that happen to have a check digit, as years, sizes and limits do, are no identifiers of persons."""
+"""Numbers in a row that have a check digit by chance, such as years, sizes and limits, do not identify a person."""
 
 import pytest
 
