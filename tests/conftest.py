@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
+import flows  # noqa: F401 - this repository's, before a project of a test brings its own
 from pricing.db.database import Store
 from tests.support.command import Call, Said
 from tests.support.examples import LONG, examples

@@ -186,13 +186,11 @@ class Ledger:
     ) -> list[Refusal]:
         """Hold ``run.held_nano`` on every budget that ``rules`` name, all or nothing, and write the run down.
 
-        Returns the refusals: none means that the run is held and may go on. A refused run is written down too, as
-        settled with nothing spent, unless the refusal is not ``final``: then the caller comes back with a cheaper one.
-        Dead leases are reaped first, so that their money is there to be held again. What the outcome costs in credits
-        is reserved with it, where the run's user or organisation has a wallet. What a person ``approved`` extends
-        its budgets, and is recorded with it. The hold belongs to the ``execution`` that asks, or to a new one;
-        ``NEW_EXECUTION`` begins with it.
-        A ``closed`` run holds nothing and may spend nothing more, so that no budget but a wallet refuses it.
+        Returns the refusals: none means that the run is held and may go on. A refused run is written down as settled
+        with nothing spent, unless the refusal is not ``final``. Dead leases are reaped first. What the outcome costs
+        in credits is reserved too, where the run's user or organisation has a wallet. What a person ``approved``
+        extends its budgets. The hold belongs to the ``execution`` that asks; ``NEW_EXECUTION`` begins with it. A
+        ``closed`` run holds nothing and may spend nothing more, so that no budget but a wallet refuses it.
 
         Raises:
             OutOfCredits: the wallet has not enough; the run is written down as refused.

@@ -62,7 +62,7 @@ class _Admitted:
 
     @classmethod
     def of(cls, run: Run) -> Self:
-        from pricing.quotes import ResolvedPlan  # loaded by whoever admits runs
+        from pricing.quotes import ResolvedPlan  # loaded by the process that admits runs
 
         plan = ResolvedPlan.from_json(json.loads(run.plan))
         sizes = {step.operation: Size(step.input_tokens, step.output_tokens) for step in plan.steps}

@@ -35,7 +35,7 @@ def test_it_is_held_by_its_first_execution(ledger: Ledger):
 
 
 def test_one_that_began_elsewhere_meanwhile_is_not_begun_again(ledger: Ledger):
-    """The older process lives and has its hold; the one that was told that the run is new leaves nothing."""
+    """The older process lives and has its hold; the one that took the run for new leaves nothing."""
     run, rules = a_run(), [per_day(5 * USD)]
     assert ledger.admit(run, rules, execution=NEW_EXECUTION) == []
     before = rows(ledger, schema.holds), rows(ledger, schema.budgets), rows(ledger, schema.executions)

@@ -1,4 +1,4 @@
-"""What a process keeps of past runs is what one that reads all of them anew would use; over SQLite and Postgres."""
+"""What a process keeps of past runs is what one that reads all of them again would use; over SQLite and Postgres."""
 
 import json
 import random
