@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+    from dataclasses import Field
     from dataclasses import dataclass as frozen_record
     from dataclasses import dataclass as record
 else:
@@ -37,13 +38,17 @@ else:
 
     def _completed(kind: type[T], made: Any) -> type[T]:
         """A dataclass with what all records share, where its own class does not say otherwise."""
-        compared = [field.name for field in fields(made) if field.compare]
-        made.__compared__ = attrgetter(*compared) if compared else type
+        compared = [field for field in fields(made) if field.compare]
+        hashed = [field for field in fields(made) if (field.compare if field.hash is None else field.hash)]
+        made.__compared__, made.__hashed__ = _getter(compared), _getter(hashed)
         made.__shown__ = tuple(field.name for field in fields(made) if field.repr)
         for name, method in (("__eq__", _equals), ("__hash__", _hash), ("__repr__", _shown)):
             if kind.__dict__.get(name) is None:
                 setattr(made, name, method)
         return made
+
+    def _getter(some: Sequence[Field[Any]]) -> Callable[[Any], Any]:
+        return attrgetter(*(field.name for field in some)) if some else type
 
     def _equals(one: Any, other: Any) -> bool:
         if one.__class__ is not other.__class__:
@@ -51,7 +56,7 @@ else:
         return one.__compared__(one) == one.__compared__(other)
 
     def _hash(one: Any) -> int:
-        return hash(one.__compared__(one))
+        return hash(one.__hashed__(one))
 
     @recursive_repr()
     def _shown(one: Any) -> str:

@@ -15,6 +15,7 @@ class Plain:
     b: str = "x"
     hidden: str = field(default="secret", repr=False)
     apart: int = field(default=0, compare=False)
+    notes: dict[str, str] = field(default_factory=dict, hash=False)
 
 
 @record(frozen=True, slots=True)
@@ -23,6 +24,7 @@ class Cheap:
     b: str = "x"
     hidden: str = field(default="secret", repr=False)
     apart: int = field(default=0, compare=False)
+    notes: dict[str, str] = field(default_factory=dict, hash=False)
 
 
 @frozen_record(frozen=True, slots=True)
@@ -31,6 +33,7 @@ class Frozen:
     b: str = "x"
     hidden: str = field(default="secret", repr=False)
     apart: int = field(default=0, compare=False)
+    notes: dict[str, str] = field(default_factory=dict, hash=False)
 
 
 @record(frozen=True, slots=True)
@@ -66,7 +69,7 @@ def test_a_record_compares_hashes_and_shows_itself_as_a_frozen_dataclass(kind: t
     assert ours != kind(2)
     assert ours != object()
     assert replace(ours, a=2) == kind(2)
-    assert [one.name for one in fields(ours)] == ["a", "b", "hidden", "apart"]
+    assert [one.name for one in fields(ours)] == ["a", "b", "hidden", "apart", "notes"]
     assert pickle.loads(pickle.dumps(ours)) == copy.deepcopy(ours) == ours  # noqa: S301 - ours
     assert not hasattr(ours, "__dict__")
 

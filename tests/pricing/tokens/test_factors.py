@@ -17,8 +17,8 @@ from tasks.sandbox.tokens import count_tokens as finer
 from tests.support.ledger import a_run, an_intent
 
 DOCUMENTS = Path(__file__).parents[3] / "docs"
-PROSE = ("concepts", "guardrails", "pricing", "providers", "routing")
-"""Texts of one kind, as the prompts of one operation are: terminal output with its box lines is another kind."""
+PROSE = ("concepts", "pricing", "providers", "routing", "batches")
+"""Texts of one kind, as the prompts of one operation are: terminal output and tables of figures are other kinds."""
 
 
 def calls(*ratios: float, model: str = "m", operation: str = "o", version: str = "v") -> list[Call]:
