@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import DBAPIError, NoResultFound
+from sqlalchemy.exc import TimeoutError as NoConnectionFree
 
 from pricing.db import journal_table, ledger_file, schema
 from pricing.db.file_lock import InterprocessLock, acquire_file_lock
@@ -52,6 +53,7 @@ _DAMAGE = (
 )
 """What SQLite says of a file that is not what this version of Farebox wrote."""
 _LONGEST_CAUSE = 120
+_FEWER = "Start fewer runs at once in one process."
 _LOOK = "Run `farebox doctor`: it looks whether the ledger is whole."
 _REFUSED = ("authentication failed", "does not exist", "no password supplied")
 """What a connection that was refused for good says: there is no SQLSTATE yet."""
@@ -72,6 +74,11 @@ def is_of_the_data(fault: BaseException) -> bool:
 def locked(place: str, seconds: float) -> LedgerBusy:
     """Somebody else keeps the ledger locked."""
     return LedgerBusy(f"The ledger {place} stayed locked by another process for {seconds:g} s.", next_step=_HOLDER)
+
+
+def crowded(place: str, seconds: float) -> LedgerBusy:
+    """Other threads of this process have all connections."""
+    return LedgerBusy(f"All connections to the ledger {place} stayed in use for {seconds:g} s.", next_step=_FEWER)
 
 
 def unopened(error: OSError, place: str) -> LedgerUnusable:
@@ -131,6 +138,11 @@ _AGAIN_SECONDS = 0.1
 """Between two looks whether the server is back."""
 _REACH_SECONDS = 10
 """For a server to answer at all."""
+_POOL = {"pool_size": 8, "max_overflow": 24}
+_READERS = 16
+"""Threads that read at a time: half of the pool. A thread writes while it reads, as admissions do; were all connections
+those of readers, each would wait for another one's.
+"""
 _MARKS_LAST = 86_400
 """Seconds for which the mark of a thread that is gone is kept."""
 _MIGRATION_LOCK = 0x666172  # any number, the same in every process
@@ -214,6 +226,7 @@ class Store:
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self._engine: Engine | None = None
         self._opening = threading.Lock()
+        self._readers = threading.BoundedSemaphore(_READERS)
         path = self._path()
         self._gate = InterprocessLock(path.with_name(path.name + ".lock"))
         self._at_once: InlineWriter | None = None
@@ -277,7 +290,7 @@ class Store:
         if (outer := getattr(self._reading, "connection", None)) is not None:
             yield outer
             return
-        with self._translated(), self._connect() as connection:
+        with self._translated(), self._turn_to_read(), self._connect() as connection:
             if self.is_sqlite:
                 connection.exec_driver_sql("BEGIN")
             else:  # said by the driver's BEGIN, which goes before the first statement
@@ -338,6 +351,7 @@ class Store:
         abandon((self._engine, self._at_once, self._pages, self._reading, self._own))
         self._engine = self._at_once = self._pages = None
         self._opening = threading.Lock()
+        self._readers = threading.BoundedSemaphore(_READERS)
         self._own, self._reading = threading.local(), threading.local()
 
     def _commit_at_once(self, work: Callable[[Connection], T]) -> T:
@@ -373,6 +387,16 @@ class Store:
         """Copy the log into the database while nobody writes, so that no turn has to."""
         with suppress(LedgerError), self._translated(), self._turn_to_write(), self._connect() as connection:
             connection.exec_driver_sql("PRAGMA wal_checkpoint(PASSIVE)")  # failed, it is due again soon
+
+    @contextmanager
+    def _turn_to_read(self) -> Iterator[None]:
+        readers = self._readers  # a forked child has others
+        if not readers.acquire(timeout=self._busy_seconds):
+            raise crowded(self.place, self._busy_seconds)
+        try:
+            yield
+        finally:
+            readers.release()
 
     @contextmanager
     def _turn_to_write(self) -> Iterator[None]:
@@ -432,14 +456,15 @@ class Store:
     def _open(self) -> Engine:
         if not self.is_sqlite:
             patience = {} if "connect_timeout" in self.url.query else {"connect_timeout": _REACH_SECONDS}
-            engine = sa.create_engine(self.url, pool_size=8, max_overflow=24, pool_pre_ping=True, connect_args=patience)
+            engine = sa.create_engine(self.url, **_POOL, pool_pre_ping=True, connect_args=patience)
             sa.event.listen(engine, "connect", self._prepare_postgres)
         else:
             path = self._path()
             with self._reachable():
                 path.parent.mkdir(parents=True, exist_ok=True)
                 _check_file(path)
-            engine = sa.create_engine(self.url, connect_args={"timeout": self._busy_seconds, "isolation_level": None})
+            options = {"timeout": self._busy_seconds, "isolation_level": None}
+            engine = sa.create_engine(self.url, **_POOL, poolclass=sa.QueuePool, connect_args=options)
             sa.event.listen(engine, "connect", self._prepare_sqlite)
         try:
             self._prepare(engine)
@@ -509,6 +534,8 @@ class Store:
             yield
         except DBAPIError as error:
             raise explain(error.orig or error, self.place, self._busy_seconds) from None
+        except NoConnectionFree:
+            raise crowded(self.place, self._busy_seconds) from None
         except UnicodeDecodeError:  # of SQLite's own message, which quotes a damaged file
             raise ledger_file.corrupt(self.place, "it contains invalid text") from None
         except OverflowError:
