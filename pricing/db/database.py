@@ -23,6 +23,7 @@ from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from pricing.db import journal_table, ledger_file, schema
 from pricing.db.file_lock import InterprocessLock, acquire_file_lock
 from pricing.db.forks import abandon, after_fork
+from pricing.db.inherited_locks import lock_again
 from pricing.db.ledger_state import LedgerState, ledger_state
 from pricing.db.page_statement import MARK_PREFIX, PageMark, PageStatement
 from pricing.db.prepared import PreparedStatement, one_trip
@@ -232,6 +233,7 @@ class Store:
         self._at_once: InlineWriter | None = None
         self._pages: PageWriter | None = None
         self._own = threading.local()
+        self._inherits = False
         after_fork(self._forked)
         self._writer = (
             Writer(self.transact, self._commit_at_once)
@@ -348,6 +350,11 @@ class Store:
 
     def _forked(self) -> None:
         """In a forked child: connections are the parent's, be it to close them; the threads that held locks too."""
+        self._inherits = self._inherits or self._engine is not None
+        if self._inherits and self.is_sqlite:
+            lock_again(self._path())
+            if self.keeps_journal:
+                lock_again(self._path().with_name(journal_table.FILE))
         abandon((self._engine, self._at_once, self._pages, self._reading, self._own))
         self._engine = self._at_once = self._pages = None
         self._opening = threading.Lock()
