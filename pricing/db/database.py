@@ -277,7 +277,7 @@ class Store:
                 with self.write(durable=durable, mark=mark) as connection:
                     result = work(connection)
             except LedgerAway:
-                if mark.left and self._bears(mark):
+                if mark.left and self._bears(mark, deadline):
                     return result
                 if time.monotonic() >= deadline:
                     raise
@@ -383,12 +383,15 @@ class Store:
         committed: its mark is then taken away, so that a server that comes to it later does not commit it.
         """
         table = schema.meta.c
-        with self.write() as connection:
+
+        def look(connection: Connection) -> list[Any] | None:
             found = sa.select(table.value).where(table.key == mark.key).with_for_update()
             if connection.execute(found).scalar_one_or_none() == mark.after:
                 return page.results(page.reread(connection))
             connection.execute(sa.delete(schema.meta).where(table.key == mark.key))
-        return None
+            return None
+
+        return self.transact(look)
 
     def _checkpoint(self) -> None:
         """Copy the log into the database while nobody writes, so that no turn has to."""
@@ -447,11 +450,18 @@ class Store:
         own.count = getattr(own, "count", 0) + 1
         return _Mark(own.key, f"{time.time():.0f} {own.count}")
 
-    def _bears(self, mark: _Mark) -> bool:
-        """Whether the transaction that left the mark was committed; waits for it if the server is not yet done."""
-        with self.write() as connection:
-            found = sa.select(schema.meta.c.value).where(schema.meta.c.key == mark.key).with_for_update()
-            return connection.execute(found).scalar_one_or_none() == mark.value
+    def _bears(self, mark: _Mark, deadline: float) -> bool:
+        """Whether the transaction that left the mark was committed; waits for it if the server is not yet done, and
+        asks again if it goes away once more.
+        """
+        found = sa.select(schema.meta.c.value).where(schema.meta.c.key == mark.key).with_for_update()
+        while True:
+            try:
+                with self.write() as connection:
+                    return connection.execute(found).scalar_one_or_none() == mark.value
+            except LedgerAway:
+                if time.monotonic() >= deadline:
+                    raise
 
     def _opened(self) -> Engine:
         if self._engine is None:

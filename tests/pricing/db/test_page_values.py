@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from psycopg import OperationalError
 
 from pricing.db import journal_table, schema
 from pricing.db.database import Store
-from pricing.errors import RunTakenOver
+from pricing.errors import LedgerAway, RunTakenOver
 from pricing.ledger import settlement
 from pricing.ledger.budgets import BudgetRule
 from pricing.ledger.entries import AppendToJournal
@@ -216,3 +217,42 @@ def test_two_processes_do_not_exceed_one_hold(postgres: Postgres):
         [hold] = rows(ledger, schema.holds)
         assert (hold["amount_nano"], hold["inflight_nano"]) == (USD, USD * 6 // 10)
         assert len(rows(ledger, schema.inflight)) == 1
+
+
+class _Lost:
+    """A cursor whose connection ends after the server has committed a page."""
+
+    def __init__(self, cursor: Any) -> None:
+        self._cursor = cursor
+
+    def execute(self, text: str, values: dict[str, Any]) -> None:
+        self._cursor.execute(text, values)
+        raise OperationalError
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_server_that_goes_away_again_is_asked_again_what_it_committed(
+    pair: tuple[Ledger, Ledger], monkeypatch: pytest.MonkeyPatch, times: int
+):
+    """Once its reply to a page was lost: else the page would count as failed, though it is written."""
+    ledger = pair[0]
+    run = admitted(ledger)
+    intent = an_intent(run)
+    assert ledger.begin(intent).result() == []
+    writer = ledger.store._pages
+    assert writer is not None
+    writer._cursor = _Lost(writer._cursor)
+    real, away = ledger.store.write, list(range(times))
+
+    def write(**options: Any) -> Any:
+        if away:
+            away.pop()
+            raise LedgerAway("The server is gone.")
+        return real(**options)
+
+    monkeypatch.setattr(ledger.store, "write", write)
+    assert ledger.end(intent, ok(USD // 4)).result() == 0.25
+    assert away == []
+    with ledger.store.read() as connection:
+        mine = sa.select(schema.attempts.c.cost_nano).where(schema.attempts.c.run_id == run.run_id)
+        assert connection.execute(mine).scalars().all() == [USD // 4]
