@@ -18,10 +18,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import DBAPIError, NoResultFound
+from sqlalchemy.exc import TimeoutError as NoConnectionFree
 
 from pricing.db import journal_table, ledger_file, schema
 from pricing.db.file_lock import InterprocessLock, acquire_file_lock
 from pricing.db.forks import abandon, after_fork
+from pricing.db.inherited_locks import lock_again
 from pricing.db.ledger_state import LedgerState, ledger_state
 from pricing.db.page_statement import MARK_PREFIX, PageMark, PageStatement
 from pricing.db.prepared import PreparedStatement, one_trip
@@ -52,6 +54,7 @@ _DAMAGE = (
 )
 """What SQLite says of a file that is not what this version of Farebox wrote."""
 _LONGEST_CAUSE = 120
+_FEWER = "Start fewer runs at once in one process."
 _LOOK = "Run `farebox doctor`: it looks whether the ledger is whole."
 _REFUSED = ("authentication failed", "does not exist", "no password supplied")
 """What a connection that was refused for good says: there is no SQLSTATE yet."""
@@ -72,6 +75,11 @@ def is_of_the_data(fault: BaseException) -> bool:
 def locked(place: str, seconds: float) -> LedgerBusy:
     """Somebody else keeps the ledger locked."""
     return LedgerBusy(f"The ledger {place} stayed locked by another process for {seconds:g} s.", next_step=_HOLDER)
+
+
+def crowded(place: str, seconds: float) -> LedgerBusy:
+    """Other threads of this process have all connections."""
+    return LedgerBusy(f"All connections to the ledger {place} stayed in use for {seconds:g} s.", next_step=_FEWER)
 
 
 def unopened(error: OSError, place: str) -> LedgerUnusable:
@@ -131,6 +139,11 @@ _AGAIN_SECONDS = 0.1
 """Between two looks whether the server is back."""
 _REACH_SECONDS = 10
 """For a server to answer at all."""
+_POOL = {"pool_size": 8, "max_overflow": 24}
+_READERS = 16
+"""Threads that read at a time: half of the pool. A thread writes while it reads, as admissions do; were all connections
+those of readers, each would wait for another one's.
+"""
 _MARKS_LAST = 86_400
 """Seconds for which the mark of a thread that is gone is kept."""
 _MIGRATION_LOCK = 0x666172  # any number, the same in every process
@@ -214,11 +227,13 @@ class Store:
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self._engine: Engine | None = None
         self._opening = threading.Lock()
+        self._readers = threading.BoundedSemaphore(_READERS)
         path = self._path()
         self._gate = InterprocessLock(path.with_name(path.name + ".lock"))
         self._at_once: InlineWriter | None = None
         self._pages: PageWriter | None = None
         self._own = threading.local()
+        self._inherits = False
         after_fork(self._forked)
         self._writer = (
             Writer(self.transact, self._commit_at_once)
@@ -262,7 +277,7 @@ class Store:
                 with self.write(durable=durable, mark=mark) as connection:
                     result = work(connection)
             except LedgerAway:
-                if mark.left and self._bears(mark):
+                if mark.left and self._bears(mark, deadline):
                     return result
                 if time.monotonic() >= deadline:
                     raise
@@ -277,7 +292,7 @@ class Store:
         if (outer := getattr(self._reading, "connection", None)) is not None:
             yield outer
             return
-        with self._translated(), self._connect() as connection:
+        with self._translated(), self._turn_to_read(), self._connect() as connection:
             if self.is_sqlite:
                 connection.exec_driver_sql("BEGIN")
             else:  # said by the driver's BEGIN, which goes before the first statement
@@ -335,9 +350,15 @@ class Store:
 
     def _forked(self) -> None:
         """In a forked child: connections are the parent's, be it to close them; the threads that held locks too."""
+        self._inherits = self._inherits or self._engine is not None
+        if self._inherits and self.is_sqlite:
+            lock_again(self._path())
+            if self.keeps_journal:
+                lock_again(self._path().with_name(journal_table.FILE))
         abandon((self._engine, self._at_once, self._pages, self._reading, self._own))
         self._engine = self._at_once = self._pages = None
         self._opening = threading.Lock()
+        self._readers = threading.BoundedSemaphore(_READERS)
         self._own, self._reading = threading.local(), threading.local()
 
     def _commit_at_once(self, work: Callable[[Connection], T]) -> T:
@@ -362,17 +383,30 @@ class Store:
         committed: its mark is then taken away, so that a server that comes to it later does not commit it.
         """
         table = schema.meta.c
-        with self.write() as connection:
+
+        def look(connection: Connection) -> list[Any] | None:
             found = sa.select(table.value).where(table.key == mark.key).with_for_update()
             if connection.execute(found).scalar_one_or_none() == mark.after:
                 return page.results(page.reread(connection))
             connection.execute(sa.delete(schema.meta).where(table.key == mark.key))
-        return None
+            return None
+
+        return self.transact(look)
 
     def _checkpoint(self) -> None:
         """Copy the log into the database while nobody writes, so that no turn has to."""
         with suppress(LedgerError), self._translated(), self._turn_to_write(), self._connect() as connection:
             connection.exec_driver_sql("PRAGMA wal_checkpoint(PASSIVE)")  # failed, it is due again soon
+
+    @contextmanager
+    def _turn_to_read(self) -> Iterator[None]:
+        readers = self._readers  # a forked child has others
+        if not readers.acquire(timeout=self._busy_seconds):
+            raise crowded(self.place, self._busy_seconds)
+        try:
+            yield
+        finally:
+            readers.release()
 
     @contextmanager
     def _turn_to_write(self) -> Iterator[None]:
@@ -416,11 +450,18 @@ class Store:
         own.count = getattr(own, "count", 0) + 1
         return _Mark(own.key, f"{time.time():.0f} {own.count}")
 
-    def _bears(self, mark: _Mark) -> bool:
-        """Whether the transaction that left the mark was committed; waits for it if the server is not yet done."""
-        with self.write() as connection:
-            found = sa.select(schema.meta.c.value).where(schema.meta.c.key == mark.key).with_for_update()
-            return connection.execute(found).scalar_one_or_none() == mark.value
+    def _bears(self, mark: _Mark, deadline: float) -> bool:
+        """Whether the transaction that left the mark was committed; waits for it if the server is not yet done, and
+        asks again if it goes away once more.
+        """
+        found = sa.select(schema.meta.c.value).where(schema.meta.c.key == mark.key).with_for_update()
+        while True:
+            try:
+                with self.write() as connection:
+                    return connection.execute(found).scalar_one_or_none() == mark.value
+            except LedgerAway:
+                if time.monotonic() >= deadline:
+                    raise
 
     def _opened(self) -> Engine:
         if self._engine is None:
@@ -432,14 +473,15 @@ class Store:
     def _open(self) -> Engine:
         if not self.is_sqlite:
             patience = {} if "connect_timeout" in self.url.query else {"connect_timeout": _REACH_SECONDS}
-            engine = sa.create_engine(self.url, pool_size=8, max_overflow=24, pool_pre_ping=True, connect_args=patience)
+            engine = sa.create_engine(self.url, **_POOL, pool_pre_ping=True, connect_args=patience)
             sa.event.listen(engine, "connect", self._prepare_postgres)
         else:
             path = self._path()
             with self._reachable():
                 path.parent.mkdir(parents=True, exist_ok=True)
                 _check_file(path)
-            engine = sa.create_engine(self.url, connect_args={"timeout": self._busy_seconds, "isolation_level": None})
+            options = {"timeout": self._busy_seconds, "isolation_level": None}
+            engine = sa.create_engine(self.url, **_POOL, poolclass=sa.QueuePool, connect_args=options)
             sa.event.listen(engine, "connect", self._prepare_sqlite)
         try:
             self._prepare(engine)
@@ -509,6 +551,8 @@ class Store:
             yield
         except DBAPIError as error:
             raise explain(error.orig or error, self.place, self._busy_seconds) from None
+        except NoConnectionFree:
+            raise crowded(self.place, self._busy_seconds) from None
         except UnicodeDecodeError:  # of SQLite's own message, which quotes a damaged file
             raise ledger_file.corrupt(self.place, "it contains invalid text") from None
         except OverflowError:

@@ -8,6 +8,7 @@ paid for are one transaction. Beside a Postgres ledger it is a table of the same
 from __future__ import annotations
 
 import sqlite3
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -54,9 +55,8 @@ def attach(connection: sqlite3.Connection, ledger: Path) -> None:
     """
     path = ledger.with_name(FILE)
     try:
-        new = not path.exists()
-        if new:
-            path.touch(mode=0o600)
+        with suppress(FileExistsError):  # never opened where it is: closing it again would drop SQLite's locks on it
+            path.touch(mode=0o600, exist_ok=False)
         connection.execute(f"ATTACH DATABASE ? AS {_SCHEMA}", (str(path),))
         connection.execute(f"PRAGMA {_SCHEMA}.journal_mode=WAL")
         connection.execute(f"PRAGMA {_SCHEMA}.synchronous=NORMAL")

@@ -3,13 +3,21 @@
 A commit appends to the write-ahead log. Its index tells how far the log goes, with random salts of the log and a
 checksum over all of it; only a checkpoint writes to the database itself.
 Source: https://www.sqlite.org/walformat.html, "WAL-Index File Format".
+
+The index is where SQLite's locks on the log are, and a process that closes any descriptor of a file loses all locks it
+has there: others would then overwrite what it reads. So a descriptor stays open until SQLite has deleted its file.
+Source: https://www.sqlite.org/howtocorrupt.html, "POSIX advisory locks canceled by a separate thread doing close()".
 """
 
 from __future__ import annotations
 
+import os
 import struct
+import threading
 from pathlib import Path
 from typing import NamedTuple
+
+from pricing.db.forks import after_fork
 
 _HEADER = 48
 """Bytes of the index's header, which stands there twice: while it is written, the two differ."""
@@ -26,6 +34,44 @@ class LedgerState(NamedTuple):
     commits: int
 
 
+class _Indexes:
+    """The indexes of logs that this process has read."""
+
+    def __init__(self) -> None:
+        self._descriptors: dict[tuple[int, int], int] = {}
+        self._reset()
+        after_fork(self._reset)
+
+    def _reset(self) -> None:
+        """In a forked child: the thread that held the lock is not here. The descriptors are."""
+        self._lock = threading.Lock()
+
+    def head(self, path: Path, length: int) -> bytes:
+        """The first bytes of an index.
+
+        Raises:
+            OSError: there is none.
+        """
+        with self._lock:
+            found = path.stat()
+            descriptor = self._descriptors.get((found.st_dev, found.st_ino))
+            if descriptor is None:
+                self._close_deleted()
+                descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+                found = os.fstat(descriptor)
+                self._descriptors[found.st_dev, found.st_ino] = descriptor
+            return os.pread(descriptor, length, 0)
+
+    def _close_deleted(self) -> None:
+        for key, descriptor in list(self._descriptors.items()):
+            if os.fstat(descriptor).st_nlink == 0:
+                del self._descriptors[key]
+                os.close(descriptor)
+
+
+_indexes = _Indexes()
+
+
 def ledger_state(path: Path) -> LedgerState | None:
     """The state of the ledger in this file; ``None`` where its files do not tell, as when nobody has opened it.
 
@@ -34,8 +80,8 @@ def ledger_state(path: Path) -> LedgerState | None:
         True
     """
     try:
-        with path.with_name(path.name + "-shm").open("rb") as file:
-            header, again = file.read(_HEADER), file.read(_HEADER)
+        head = _indexes.head(path.with_name(path.name + "-shm"), 2 * _HEADER)
+        header, again = head[:_HEADER], head[_HEADER:]
         log = path.with_name(path.name + "-wal").stat()  # no times of it: SQLite sets its owner when root opens it
         database = identity(path)
     except OSError:

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-from psycopg import Error, InterfaceError, OperationalError
+from psycopg import Error, InterfaceError, OperationalError, ProgrammingError
 from psycopg.errors import DivisionByZero, LockNotAvailable
 from psycopg.types.numeric import Int8BinaryDumper
 from sqlalchemy.engine import Engine
@@ -50,7 +50,8 @@ class PageWriter:
             raise
         except Error as error:
             lost = self._connection.closed or isinstance(error, OperationalError | InterfaceError)
-            if lost or isinstance(error, DivisionByZero):  # which is also what a mark gives that is gone
+            # A mark that is gone gives the former; a prepared statement that is, as behind a pooler, the latter.
+            if lost or isinstance(error, DivisionByZero | ProgrammingError):
                 self.close()
             return self._lost(page, mark) if lost else None
         except BaseException:  # what became of the page is not known

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any, TypeAlias
 
 import orjson
@@ -227,6 +228,9 @@ class _Page:
         try:
             values: dict[str, Any] = {name: orjson.dumps(some).decode() for name, some in rows.items() if some}
         except TypeError:  # JSON does not have such a number or text: the statements of a transaction say what is wrong
+            return None
+        numbers = [end.completion.units for end in self._ends] + [record.turn.complexity for record in self._turns]
+        if not all(number is None or isfinite(number) for number in numbers):  # it would be null in JSON
             return None
         text = page_sql(tuple(values), moves=bool(runs), ends=bool(charges))
         if runs:

@@ -80,7 +80,7 @@ def test_many_runs_among_faults_by_two_automations_in_two_processes(tmp_path: Pa
         crew.tell("go")
         said = crew.finish()
     outcomes = Counter(word for word in said if word != "ready")
-    assert outcomes.total() == 50
+    assert outcomes.total() == 50, crew.complaints()
     assert outcomes["completed"] >= 30
     assert set(outcomes) <= {"completed", "NoTarget", "TurnFailed"}
     with project.runtime_here() as runtime:

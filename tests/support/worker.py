@@ -79,13 +79,17 @@ class Crew:
         self._pids = []
         return [*self._unread, *out.splitlines()]
 
+    def complaints(self) -> str:
+        """The end of what they complained of, and how each job ended that failed."""
+        return (self._project.root / "workers.log").read_text(errors="replace")[-3000:]
+
     def _line(self) -> str:
         if self._unread:
             return self._unread.pop(0)
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
-            raise AssertionError((self._project.root / "workers.log").read_text()[-3000:])
+            raise AssertionError(self.complaints())
         return line.strip()
 
 
@@ -188,6 +192,8 @@ def main() -> None:
             running[_fork(project, jobs[place], place)] = place
         else:
             codes.add(code)
+            if code:
+                print(f"{jobs[place]} ended with {os.waitstatus_to_exitcode(code)}", file=sys.stderr)
     sys.exit(0 if codes == {0} else 1)
 
 
