@@ -24,7 +24,7 @@ from pricing.db import journal_table, ledger_file, schema
 from pricing.db.file_lock import InterprocessLock, acquire_file_lock
 from pricing.db.forks import abandon, after_fork
 from pricing.db.inherited_locks import lock_again
-from pricing.db.ledger_state import LedgerState, ledger_state
+from pricing.db.ledger_state import LedgerState, ledger_state, release_closed_ledgers
 from pricing.db.page_statement import MARK_PREFIX, PageMark, PageStatement
 from pricing.db.prepared import PreparedStatement, one_trip
 from pricing.db.upsert import insert_into
@@ -346,6 +346,7 @@ class Store:
         if self._engine is not None:
             self._engine.dispose()
             self._engine = None
+        release_closed_ledgers()
         self._gate.close()
 
     def _forked(self) -> None:

@@ -56,20 +56,26 @@ class _Indexes:
             found = path.stat()
             descriptor = self._descriptors.get((found.st_dev, found.st_ino))
             if descriptor is None:
-                self._close_deleted()
                 descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
                 found = os.fstat(descriptor)
                 self._descriptors[found.st_dev, found.st_ino] = descriptor
             return os.pread(descriptor, length, 0)
 
-    def _close_deleted(self) -> None:
-        for key, descriptor in list(self._descriptors.items()):
-            if os.fstat(descriptor).st_nlink == 0:
-                del self._descriptors[key]
-                os.close(descriptor)
+    def close_deleted(self) -> None:
+        """Close those whose file SQLite has deleted, with the last connection to it."""
+        with self._lock:
+            for key, descriptor in list(self._descriptors.items()):
+                if os.fstat(descriptor).st_nlink == 0:
+                    del self._descriptors[key]
+                    os.close(descriptor)
 
 
 _indexes = _Indexes()
+
+
+def release_closed_ledgers() -> None:
+    """Let go of the files of ledgers that nobody has open any more: a disk with deleted files in use stays busy."""
+    _indexes.close_deleted()
 
 
 def ledger_state(path: Path) -> LedgerState | None:

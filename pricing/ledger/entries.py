@@ -225,12 +225,8 @@ class _Page:
             "guard_decisions": [decision for record in self._turns for decision in record.decisions],
             "journal_entries": [kept.as_json() for kept in self._kept],
         }
-        try:
-            values: dict[str, Any] = {name: orjson.dumps(some).decode() for name, some in rows.items() if some}
-        except TypeError:  # JSON does not have such a number or text: the statements of a transaction say what is wrong
-            return None
-        numbers = [end.completion.units for end in self._ends] + [record.turn.complexity for record in self._turns]
-        if not all(number is None or isfinite(number) for number in numbers):  # it would be null in JSON
+        fractions = [end.completion.units for end in self._ends] + [record.turn.complexity for record in self._turns]
+        if (values := _as_json(rows, fractions)) is None:
             return None
         text = page_sql(tuple(values), moves=bool(runs), ends=bool(charges))
         if runs:
@@ -266,6 +262,18 @@ class _Page:
             if drawn.taken:
                 begin.soft.extend(budgets.reached_soft_limit(connection, drawn.taken, begin.clock()))
             self.results[id(begin)] = drawn.refusals
+
+
+def _as_json(rows: Mapping[str, Sequence[object]], fractions: Sequence[float | None]) -> dict[str, Any] | None:
+    """By table the rows that there are, as JSON; ``None`` where it does not have such a text or number: the statements
+    of a transaction say what is wrong.
+    """
+    try:
+        values = {name: orjson.dumps(some).decode() for name, some in rows.items() if some}
+    except TypeError:
+        return None
+    finite = all(fraction is None or isfinite(fraction) for fraction in fractions)  # others would be null in JSON
+    return values if finite else None
 
 
 def _outcome(entry: WriteEntry[Any], hold: Sequence[Any] | None) -> Any:

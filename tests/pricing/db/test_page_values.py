@@ -116,7 +116,7 @@ def test_a_value_comes_to_the_same(pair: tuple[Ledger, Ledger], write: Callable[
 
 
 def written(ledger: Ledger, run: Run) -> str:
-    """What there is of a run, without the ids that are drawn; as text, so that values that are no numbers are equal."""
+    """What there is of a run, without the ids that are drawn; as text, so that values like NaN are equal."""
     drawn = {"seq", "xid", "attempt_id", "turn_id", "intent"}
     with ledger.store.read() as connection:
         said = [
